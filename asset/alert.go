@@ -1,0 +1,39 @@
+package asset
+
+import "time"
+
+// Alert is an episode: one open at most for a component. What it says is as of
+// Opened; what happened later is in Changes.
+type Alert struct {
+	ID        string     `json:"id"` // UUIDv5 of asset, component and Opened
+	Asset     ID         `json:"asset"`
+	Component string     `json:"component"`
+	Mode      Mode       `json:"mode"`
+	Severity  int        `json:"severity"` // 1 (act now) – 4 (watch)
+	Opened    time.Time  `json:"opened"`
+	Changed   time.Time  `json:"changed"`
+	Cleared   *time.Time `json:"cleared"` // nil while open
+	Risk      Number     `json:"risk"`
+	HorizonH  float64    `json:"horizon_h"`
+	RUL       RUL        `json:"rul_h"`
+	Evidence  []Evidence `json:"evidence"`
+	Changes   []Change   `json:"changes,omitempty"`
+}
+
+// Change is one step in the life of an alert.
+type Change struct {
+	Time     time.Time `json:"time"`
+	What     string    `json:"what"` // mode, severity, cleared
+	Mode     Mode      `json:"mode"`
+	Severity int       `json:"severity"`
+	Risk     Number    `json:"risk"`
+	RUL      RUL       `json:"rul_h"`
+}
+
+// Current is the mode and severity after the last change.
+func (a Alert) Current() (Mode, int) {
+	if n := len(a.Changes); n > 0 {
+		return a.Changes[n-1].Mode, a.Changes[n-1].Severity
+	}
+	return a.Mode, a.Severity
+}

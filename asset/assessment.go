@@ -1,0 +1,95 @@
+package asset
+
+import "time"
+
+// Mode is a failure mode; the empty mode means healthy, or nothing to say.
+type Mode string
+
+// The modes of the vocabulary (ISO 13372 terms where it has them).
+const (
+	Healthy        Mode = ""
+	InnerRace      Mode = "inner-race"
+	OuterRace      Mode = "outer-race"
+	RollingElement Mode = "rolling-element"
+	Cage           Mode = "cage"
+	Crack          Mode = "crack"
+	Wear           Mode = "wear"
+	Imbalance      Mode = "imbalance"
+	Misalignment   Mode = "misalignment"
+	Looseness      Mode = "looseness"
+	GearTooth      Mode = "gear-tooth"
+	Lubrication    Mode = "lubrication"
+	Overheating    Mode = "overheating"
+	Icing          Mode = "icing"
+	Electrical     Mode = "electrical"
+	SensorFault    Mode = "sensor"
+	Unknown        Mode = "unknown"
+)
+
+// View is one of the three independent ways in which a component is judged.
+type View string
+
+// The views. Sources of one view are correlated, so fusion lets the strongest
+// of a view speak and never adds them up.
+const (
+	Learned View = "ml"      // a trained model
+	Derived View = "physics" // a physical law
+	Ruled   View = "rule"    // a limit, a zone, a statistical detector
+)
+
+// Assessment is what one source says of one component at one instant.
+type Assessment struct {
+	Component string
+	View      View
+	Source    string    // name of the detector, law or model
+	Time      time.Time // of the newest sample used
+	Score     Number    // higher is worse; the source's own scale
+	Limit     Number    // at which the source speaks up, on the scale of Score
+	P         Number    // probability of a score this high on a healthy machine
+	FailP     Number    // probability of failure within the horizon, where the source knows one
+	Abnormal  bool      // the source's own unlatched verdict for this instant
+	Trust     float64   // 0 (ignore) – 1: validity of the source here and now
+	RUL       RUL
+	Modes     map[Mode]float64 // candidate modes and weights, sum ≤ 1; nil when it cannot tell
+	Evidence  []Evidence
+	Digest    string // of the model or parameter set
+	Reason    Reason // why Trust is 0
+}
+
+// RUL is the remaining useful life in hours; P90 is missing when it lies beyond the horizon.
+type RUL struct {
+	P10 Number `json:"p10"`
+	P50 Number `json:"p50"`
+	P90 Number `json:"p90"`
+}
+
+// NoRUL is a remaining useful life that nobody knows.
+func NoRUL() RUL { return RUL{Missing(), Missing(), Missing()} }
+
+// Evidence is one fact that a person can check.
+type Evidence struct {
+	Source string `json:"source"` // ml, physics or rule, with the source's name: "rule/defect"
+	Name   string `json:"name"`   // channel/feature or state
+	Value  Number `json:"value"`
+	Limit  Number `json:"limit"`
+	Weight Number `json:"weight"` // share of the log odds
+	Text   string `json:"text"`
+}
+
+// Risk is the fused verdict for one component at one instant.
+type Risk struct {
+	Time         time.Time
+	Asset        ID
+	Component    string
+	Risk         Number // probability of failure within HorizonH, 0–1; missing while learning
+	HorizonH     float64
+	Anomaly      bool // the verdict for this instant, not latched
+	MLScore      Number
+	MLP          Number
+	PhysicsScore Number
+	RuleScore    Number
+	RUL          RUL
+	Mode         Mode
+	Modes        map[Mode]float64
+	Evidence     []Evidence
+}

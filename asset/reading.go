@@ -1,0 +1,70 @@
+package asset
+
+import "time"
+
+// Reading is one thing that a source delivered for one asset: a block of a
+// waveform, the points of one instant, an event, or several of these that share
+// their time. It is read-only from the moment it leaves ingest.
+type Reading struct {
+	Asset  ID
+	Time   time.Time // event time: of the newest sample inside
+	Wave   *Waveform
+	Points []Point
+	Event  *Event
+}
+
+// Waveform is one contiguous block of samples of one channel. Sources cut long
+// records into blocks of at most a second, so that nothing downstream has to
+// look ahead; First and Last mark the borders of the record as it was taken.
+type Waveform struct {
+	Channel string
+	Start   time.Time // of Samples[0]
+	RateHz  float64
+	Unit    string    // canonical (see Canonical), m/s² for accelerations
+	Samples []float32 // in Unit
+	Quality float64   // 0–100
+	First   bool      // Samples[0] opens a record
+	Last    bool      // the last sample closes it
+}
+
+// Point is one scalar of one metric at the reading's time.
+type Point struct {
+	Metric  string // 1–100 characters
+	Value   float64
+	Unit    string  // canonical
+	Quality float64 // 0–100
+}
+
+// Event is something that happened to the asset and was not measured.
+type Event struct {
+	Component string
+	Kind      string // status, maintenance, inspection, part-replaced
+	Code      string
+	Text      string
+}
+
+// Window is a stretch of one channel, or of all metrics at one instant, that
+// features are computed from, with the operating point it was taken at.
+type Window struct {
+	Asset     ID
+	Component string // of the channel; empty for telemetry
+	Channel   string // empty for telemetry
+	Kind      string // channel kind: acceleration, velocity, …
+	Start     time.Time
+	End       time.Time // of the newest sample
+	RateHz    float64
+	Unit      string
+	Samples   []float32 // of the channel, in Unit
+	Points    []Point   // of the instant, when Channel is empty
+	SpeedRpm  Number    // shaft speed while it was taken
+	LoadN     Number
+	Quality   float64 // 0–100, the least of its parts
+}
+
+// Seconds is the window's length.
+func (w Window) Seconds() float64 {
+	if w.RateHz <= 0 {
+		return 0
+	}
+	return float64(len(w.Samples)) / w.RateHz
+}

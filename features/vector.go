@@ -1,0 +1,93 @@
+// Package features turns windows into numbers that can be checked against a
+// book, and judges them against what the asset was like when it was healthy.
+//
+// Everything here is a pure function of its arguments or a value that one
+// goroutine owns. A feature that cannot be computed is missing, with a reason:
+// never zero, never NaN outside this process.
+package features
+
+import (
+	"math"
+	"time"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// Version of the feature definitions. It is part of a vector's identity, so it
+// changes whenever the meaning of any feature does.
+const Version = "1"
+
+// Field names one feature.
+type Field struct {
+	Channel string // channel, or metric for telemetry
+	Name    string // "rms", "defect_bpfo", "value", "residual"
+	Unit    string
+}
+
+// Key is how models, configuration and evidence refer to a field.
+func (f Field) Key() string { return f.Channel + "/" + f.Name }
+
+// Vector is what one window gave. Values is parallel to Fields; NaN means
+// missing and then Reasons says why.
+type Vector struct {
+	Channel string // empty for the vector of a telemetry instant
+	Fields  []Field
+	Values  []float64
+	Reasons []asset.Reason // nil when nothing is missing
+	Quality float64        // 0–100
+	WindowS float64        // length of the window; 0 for an instant
+	Start   time.Time
+}
+
+// Spectrum is a one-sided amplitude spectrum kept as evidence.
+type Spectrum struct {
+	Channel string    `json:"channel"`
+	Kind    string    `json:"kind"` // acceleration, envelope
+	Unit    string    `json:"unit"`
+	StepHz  float64   `json:"step_hz"`
+	Bins    []float32 `json:"bins"`
+	Marks   []Mark    `json:"marks,omitempty"`
+}
+
+// Mark is a frequency that means something in a spectrum.
+type Mark struct {
+	Name string  `json:"name"` // BPFO 1×
+	Hz   float64 `json:"hz"`
+}
+
+// Snapshot is all that is known of one asset at one instant: the vectors of the
+// windows that ended there.
+type Snapshot struct {
+	Asset    asset.ID
+	Time     time.Time // of the newest sample in it
+	Vectors  []Vector
+	SpeedRpm asset.Number // latest known
+	LoadN    asset.Number
+	Events   []asset.Event
+	Spectra  []Spectrum // the newest of each channel; may be nil
+	Learning bool       // inside the commissioning span
+}
+
+// Value looks a feature up by channel (or metric) and name; NaN when missing.
+func (s *Snapshot) Value(channel, name string) float64 {
+	for i := range s.Vectors {
+		v := &s.Vectors[i]
+		for j, f := range v.Fields {
+			if f.Channel == channel && f.Name == name {
+				return v.Values[j]
+			}
+		}
+	}
+	return math.NaN()
+}
+
+// Sequence is what a learned model reads: Steps rows of Width values, oldest
+// first, of the features that the model's contract names in that order.
+type Sequence struct {
+	Asset     asset.ID
+	Component string
+	Time      time.Time // of the newest row
+	Steps     int
+	Width     int
+	Values    []float32 // row-major; NaN where a value is missing
+}
