@@ -86,6 +86,7 @@ func (s *Snapshot) Value(channel, name string) float64 {
 type Sequence struct {
 	Asset     asset.ID
 	Component string
+	Model     string    // name of the model it is meant for
 	Time      time.Time // of the newest row
 	Steps     int
 	Width     int

@@ -1,0 +1,153 @@
+package pipeline
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// AlarmOptions turns a risk over time into episodes. Zero means the default.
+type AlarmOptions struct {
+	On     float64 // risk that counts towards opening; default 0.3
+	Off    float64 // risk under which an open alert may clear; default half of On
+	M      int     // evaluations at or above On …
+	N      int     // … of the last N open an alert; default 4 of 6
+	DwellH float64 // an alert clears after this long under Off; default 2
+}
+
+func (o AlarmOptions) withDefaults() AlarmOptions {
+	if o.On == 0 {
+		o.On = 0.3
+	}
+	if o.Off == 0 {
+		o.Off = o.On / 2
+	}
+	if o.N == 0 {
+		o.M, o.N = 4, 6
+	}
+	if o.M == 0 || o.M > o.N {
+		o.M = o.N
+	}
+	if o.DwellH == 0 {
+		o.DwellH = 2
+	}
+	return o
+}
+
+// Namespace of alert IDs (UUIDv5 of asset, component and time of opening).
+var namespace = uuid.MustParse("6c8f1a0e-2f5b-5c0a-9f0e-7e117a1e0001")
+
+// alarm is the state of one component's episodes: one open at most.
+type alarm struct {
+	opt    AlarmOptions
+	Marks  []bool       `json:"marks,omitempty"`  // the last N evaluations of the machine
+	Sensor []bool       `json:"sensor,omitempty"` // the same for its sensors
+	Open   *asset.Alert `json:"open,omitempty"`
+	Below  *time.Time   `json:"below,omitempty"` // since when the open alert could clear
+}
+
+// hear moves the episode on and returns the alert if it was opened, changed or cleared.
+func (a *alarm) hear(r asset.Risk) (asset.Alert, bool) {
+	sensor := r.Mode == asset.SensorFault
+	high := r.Risk.Known() && float64(r.Risk) >= a.opt.On && !sensor
+	if r.Risk.Known() || sensor {
+		a.Marks = remember(a.Marks, high, a.opt.N)
+		a.Sensor = remember(a.Sensor, sensor, a.opt.N)
+	}
+	machine, faulty := count(a.Marks) >= a.opt.M, count(a.Sensor) >= a.opt.M
+	switch {
+	case a.Open == nil && (machine || faulty):
+		a.open(r, machine)
+		return *a.Open, true
+	case a.Open == nil:
+		return asset.Alert{}, false
+	}
+	return a.follow(r, machine, faulty)
+}
+
+func (a *alarm) open(r asset.Risk, machine bool) {
+	mode, severity := r.Mode, severityOf(r)
+	if !machine {
+		mode, severity = asset.SensorFault, 4
+	} else if mode == asset.Healthy {
+		mode = asset.Unknown
+	}
+	name := string(r.Asset) + "\x00" + r.Component + "\x00" + r.Time.UTC().Format(time.RFC3339Nano)
+	a.Open = &asset.Alert{
+		ID: uuid.NewSHA1(namespace, []byte(name)).String(), Asset: r.Asset, Component: r.Component,
+		Mode: mode, Severity: severity, Opened: r.Time, Changed: r.Time,
+		Risk: r.Risk, HorizonH: r.HorizonH, RUL: r.RUL, Evidence: slices.Clone(r.Evidence),
+	}
+	a.Below = nil
+}
+
+// follow refines the mode in place, raises the severity and clears the alert
+// after it has dwelt below Off. A severity is never lowered while it is open.
+func (a *alarm) follow(r asset.Risk, machine, faulty bool) (asset.Alert, bool) {
+	mode, severity := a.Open.Current()
+	if count(a.Marks) == 0 && !faulty && (!r.Risk.Known() || float64(r.Risk) < a.opt.Off) {
+		if a.Below == nil {
+			a.Below = &r.Time
+		}
+		if r.Time.Sub(*a.Below).Hours() >= a.opt.DwellH {
+			closed := a.change(r, "cleared", mode, severity)
+			a.Open, a.Below, a.Marks, a.Sensor = nil, nil, nil, nil
+			closed.Cleared = &r.Time
+			return closed, true
+		}
+		return asset.Alert{}, false
+	}
+	a.Below = nil
+	if !machine {
+		return asset.Alert{}, false
+	}
+	if s := severityOf(r); s < severity {
+		if r.Mode != asset.Healthy && r.Mode != asset.SensorFault {
+			mode = r.Mode
+		}
+		return a.change(r, "severity", mode, s), true
+	}
+	if r.Mode != mode && r.Mode != asset.Healthy && r.Mode != asset.SensorFault {
+		return a.change(r, "mode", r.Mode, severity), true
+	}
+	return asset.Alert{}, false
+}
+
+func (a *alarm) change(r asset.Risk, what string, mode asset.Mode, severity int) asset.Alert {
+	a.Open.Changed = r.Time
+	a.Open.Changes = append(slices.Clone(a.Open.Changes), asset.Change{Time: r.Time, What: what, Mode: mode, Severity: severity, Risk: r.Risk, RUL: r.RUL})
+	return *a.Open
+}
+
+// severityOf follows the time that is left, then the risk: 1 act now, 2 within
+// two weeks, 3 plan, 4 watch.
+func severityOf(r asset.Risk) int {
+	switch rul := r.RUL.P50; {
+	case rul.Known() && rul < 48 && r.Risk >= 0.3, r.Risk >= 0.9:
+		return 1
+	case rul.Known() && rul < 14*24 && r.Risk >= 0.3, r.Risk >= 0.6:
+		return 2
+	case r.Risk >= 0.2:
+		return 3
+	}
+	return 4
+}
+
+func remember(marks []bool, m bool, n int) []bool {
+	marks = append(marks, m)
+	if len(marks) > n {
+		marks = marks[len(marks)-n:]
+	}
+	return slices.Clone(marks)
+}
+
+func count(marks []bool) (n int) {
+	for _, m := range marks {
+		if m {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,140 @@
+package pipeline
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// carriedLine is the part of a line that is written with each change.
+type carriedLine struct {
+	Clock   time.Time       `json:"clock"`
+	Done    []string        `json:"done,omitempty"`
+	Newest  time.Time       `json:"newest"`
+	Speed   asset.Number    `json:"speed"`
+	Load    asset.Number    `json:"load"`
+	Spectra time.Time       `json:"spectra"`
+	Open    map[string]open `json:"open,omitempty"`
+	Pending []int64         `json:"pending,omitempty"` // positions of readings whose instant is not complete
+	Fusions []carriedFusion `json:"fusions"`
+	Alarms  []*alarm        `json:"alarms"`
+}
+
+type carriedFusion struct {
+	Opinions []asset.Assessment     `json:"opinions"`
+	Modes    map[asset.Mode]float64 `json:"modes,omitempty"`
+	Mode     asset.Mode             `json:"mode"`
+}
+
+// save adds the parts that changed to the effects.
+func (l *line) save(to map[StateKey][]byte) error {
+	c := carriedLine{Clock: l.order.Clock, Done: l.order.Done, Newest: l.order.newest, Speed: l.speed, Load: l.loadN, Spectra: l.spectra, Open: map[string]open{}, Alarms: l.alarms}
+	for _, a := range l.order.pending {
+		c.Pending = append(c.Pending, a.From)
+	}
+	for name, cut := range l.cutters {
+		if o, ok := cut.save(); ok {
+			c.Open[name] = o
+		}
+	}
+	for _, f := range l.fusions {
+		cf := carriedFusion{Modes: f.modes, Mode: f.mode}
+		for _, o := range f.opinions {
+			cf.Opinions = append(cf.Opinions, o.Assessment)
+		}
+		c.Fusions = append(c.Fusions, cf)
+	}
+	parts := map[string][]byte{}
+	body, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("asset %s: carried state: %w", l.Plate.ID, err)
+	}
+	parts["line"] = body
+	for i, q := range l.rows {
+		parts[fmt.Sprintf("rows/%d", i)] = q.save()
+	}
+	for part, body := range parts {
+		if !bytes.Equal(l.saved[part], body) {
+			l.saved[part] = body
+			to[StateKey{l.Plate.ID, part}] = body
+		}
+	}
+	for room, c := range map[string]Carried{"monitor": l.Monitor, "twin": l.Twin} {
+		for part, body := range c.Save() {
+			to[StateKey{l.Plate.ID, room + "/" + part}] = body
+		}
+	}
+	return nil
+}
+
+// load puts carried state back; the windows it says were open are rebuilt by
+// the readings from the low-water position on.
+func (l *line) load(parts map[string][]byte) error {
+	var c carriedLine
+	if body, ok := parts["line"]; ok {
+		if err := json.Unmarshal(body, &c); err != nil {
+			return fmt.Errorf("asset %s: carried state: %w", l.Plate.ID, err)
+		}
+		l.saved["line"] = body
+		l.order.Clock, l.order.Done, l.order.newest = c.Clock, c.Done, c.Newest
+		l.speed, l.loadN, l.spectra = c.Speed, c.Load, c.Spectra
+	}
+	l.opened, l.waiting = c.Open, map[int64]bool{}
+	for _, from := range c.Pending {
+		l.waiting[from] = true
+	}
+	for i, f := range c.Fusions[:min(len(c.Fusions), len(l.fusions))] {
+		l.fusions[i].modes, l.fusions[i].mode = f.Modes, f.Mode
+		for _, a := range f.Opinions {
+			l.fusions[i].opinions = append(l.fusions[i].opinions, opinion{a})
+		}
+	}
+	for i, a := range c.Alarms[:min(len(c.Alarms), len(l.alarms))] {
+		a.opt = l.alarms[i].opt
+		l.alarms[i] = a
+	}
+	for i, q := range l.rows {
+		if body, ok := parts[fmt.Sprintf("rows/%d", i)]; ok {
+			if err := q.load(body); err != nil {
+				return fmt.Errorf("asset %s: carried rows: %w", l.Plate.ID, err)
+			}
+			l.saved[fmt.Sprintf("rows/%d", i)] = body
+		}
+	}
+	for room, carried := range map[string]Carried{"monitor": l.Monitor, "twin": l.Twin} {
+		if err := carried.Load(under(parts, room+"/")); err != nil {
+			return fmt.Errorf("asset %s: carried %s: %w", l.Plate.ID, room, err)
+		}
+	}
+	return nil
+}
+
+// under returns the parts below a prefix, without it.
+func under(parts map[string][]byte, prefix string) map[string][]byte {
+	out := map[string][]byte{}
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			out[rest] = parts[name]
+		}
+	}
+	return out
+}
+
+// rebuild takes in a reading from before the restart: it was waiting for the rest
+// of its instant, or part of it lies in an open window, or it is done with.
+func (l *line) rebuild(a Arrival) {
+	switch w := a.Reading.Wave; {
+	case l.waiting[a.From]:
+		l.order.pending = append(l.order.pending, a)
+	case w != nil:
+		if o, ok := l.opened[w.Channel]; ok {
+			l.cutters[w.Channel].rebuild(o, w, a.From)
+		}
+	}
+}

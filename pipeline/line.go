@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/features"
+)
+
+// line is one asset's way through the flow, with everything it carries.
+type line struct {
+	*Line
+	order   order
+	cutters map[string]*cutter
+	speed   asset.Number
+	loadN   asset.Number
+	fusions []*fusion // one for each component, in the nameplate's order
+	alarms  []*alarm
+	rows    []*sequence
+	spectra time.Time         // when spectra were last kept
+	opened  map[string]open   // windows that were open at the restart
+	waiting map[int64]bool    // readings that were pending at the restart
+	saved   map[string][]byte // carried parts of the line itself, as last saved
+}
+
+func newLine(l *Line) *line {
+	n := &line{Line: l, cutters: map[string]*cutter{}, saved: map[string][]byte{}, speed: asset.Missing(), loadN: asset.Missing()}
+	n.Window, n.Fusion, n.Alarm = l.Window.withDefaults(), l.Fusion.withDefaults(), l.Alarm.withDefaults()
+	if l.Plate.SpeedRpm > 0 {
+		n.speed = asset.Number(l.Plate.SpeedRpm)
+	}
+	if l.Plate.LoadN > 0 {
+		n.loadN = asset.Number(l.Plate.LoadN)
+	}
+	n.order = order{lateness: time.Duration(n.Window.Lateness * 1e9), channels: len(l.Plate.Channels), metrics: len(l.Plate.Metrics)}
+	for _, c := range l.Plate.Channels {
+		n.cutters[c.Name] = &cutter{opt: n.Window, channel: c}
+	}
+	for range l.Plate.Components {
+		n.fusions = append(n.fusions, &fusion{opt: n.Fusion})
+		n.alarms = append(n.alarms, &alarm{opt: n.Alarm})
+	}
+	for i := range l.Models {
+		n.rows = append(n.rows, &sequence{in: l.Models[i]})
+	}
+	return n
+}
+
+func (l *line) cutter(channel string) *cutter { return l.cutters[channel] }
+
+func (l *line) halfFilled() bool {
+	for _, c := range l.cutters {
+		if len(c.samples) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// operate follows the operating point.
+func (l *line) operate(points []asset.Point) {
+	for _, p := range points {
+		switch p.Metric {
+		case "":
+		case l.Window.Speed:
+			l.speed = asset.Number(p.Value)
+		case l.Window.Load:
+			l.loadN = asset.Number(p.Value)
+		}
+	}
+}
+
+// sequences adds the snapshot to the rows of each model and returns those that
+// are due for a score.
+func (l *line) sequences(s *features.Snapshot) []features.Sequence {
+	var out []features.Sequence
+	for _, q := range l.rows {
+		if due, ok := q.add(s); ok && !s.Learning {
+			out = append(out, due)
+		}
+	}
+	return out
+}
+
+// fuse gives a risk for each component that somebody spoke about at this moment.
+func (l *line) fuse(m *moment) []asset.Risk {
+	var out []asset.Risk
+	for i, c := range l.Plate.Components {
+		heard := false
+		for _, a := range m.said {
+			if a.Component == c.Name {
+				heard = true
+				l.fusions[i].hear(a)
+			}
+		}
+		if !heard {
+			continue
+		}
+		r := l.fusions[i].verdict(l.Plate.ID, c.Name, m.snapshot.Time)
+		if m.snapshot.Learning {
+			r.Risk, r.Anomaly = asset.Missing(), false
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func (l *line) alarm(r asset.Risk) (asset.Alert, bool) {
+	for i, c := range l.Plate.Components {
+		if c.Name == r.Component {
+			return l.alarms[i].hear(r)
+		}
+	}
+	return asset.Alert{}, false
+}
+
+// keepSpectra is true once an hour, and always while an alert is open or building up.
+func (l *line) keepSpectra(now time.Time) bool {
+	if now.Sub(l.spectra) >= time.Hour {
+		l.spectra = now
+		return true
+	}
+	for _, a := range l.alarms {
+		if count(a.Marks) > 0 && now.Sub(l.spectra) >= time.Minute {
+			l.spectra = now
+			return true
+		}
+	}
+	return false
+}
+
+// low is the oldest position that a pending reading or an open window still needs.
+func (l *line) low() (int64, bool) {
+	low, any := int64(0), false
+	see := func(p int64) {
+		if !any || p < low {
+			low, any = p, true
+		}
+	}
+	for _, a := range l.order.pending {
+		see(a.From)
+	}
+	for _, c := range l.cutters {
+		if o, ok := c.save(); ok {
+			see(o.From)
+		}
+	}
+	return low, any
+}

@@ -1,0 +1,58 @@
+package pipeline
+
+import (
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// Line is everything the flow needs to follow one asset. cmd builds it from the
+// asset's class and nameplate; the shard that owns the asset owns it.
+type Line struct {
+	Plate     asset.Nameplate
+	Window    WindowOptions
+	Checker   Checker
+	Extractor Extractor
+	Monitor   Monitor
+	Twin      Deriver
+	Models    []ModelInput
+	Fusion    FusionOptions
+	Alarm     AlarmOptions
+}
+
+// Checker refuses what cannot be true and brings the rest to canonical units.
+type Checker interface {
+	// Check returns what is left of r, and each part that it refused.
+	Check(r asset.Reading) (asset.Reading, []*asset.Invalid)
+}
+
+// ModelInput says which sequences a learned model gets for one component.
+type ModelInput struct {
+	Model     string // name by which the Scorer knows it
+	Component string
+	Keys      []string // channel/feature, in the order of the model's contract
+	Steps     int
+	Stride    int     // rows from one score to the next; default 1
+	PeriodS   float64 // spacing of rows; a gap of over three periods starts afresh
+}
+
+// Plant knows the line of every asset. ok is false for an asset that nobody declared.
+type Plant func(id asset.ID) (line *Line, ok bool)
+
+// WindowOptions says how waveforms are cut.
+type WindowOptions struct {
+	Seconds  float64 // length of a window; 0 means the record as it was taken
+	Hop      float64 // share of a window between starts, in (0, 1]; default 1
+	MinShare float64 // a record's remainder of at least this share of a window is one too; default 0.5
+	Lateness float64 // seconds that an asset's readings may arrive out of order; default 0
+	Speed    string  // metric that gives the shaft speed, in rpm; empty: the nameplate's
+	Load     string  // metric that stands for the load
+}
+
+func (o WindowOptions) withDefaults() WindowOptions {
+	if o.Hop <= 0 || o.Hop > 1 {
+		o.Hop = 1
+	}
+	if o.MinShare <= 0 {
+		o.MinShare = 0.5
+	}
+	return o
+}

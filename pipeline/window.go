@@ -1,0 +1,147 @@
+package pipeline
+
+import (
+	"math"
+	"time"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// cutter joins the blocks of one channel into windows. A window never spans a
+// gap, a change of rate or the border of a record that the source declared.
+type cutter struct {
+	opt     WindowOptions
+	channel asset.Channel
+	samples []float32
+	start   time.Time // of samples[0]
+	rate    float64
+	quality float64
+	first   int64 // position of the reading that holds samples[0]; valid while samples are pending
+	skip    int   // samples of that reading that came before samples[0]
+	cut     int   // windows cut from the current record
+	froms   []blockAt
+}
+
+// blockAt remembers which reading contributed how many pending samples.
+type blockAt struct {
+	from  int64
+	n     int // samples still pending
+	taken int // samples of the block already consumed
+}
+
+// push adds a block and returns the windows that it completes. abandoned counts
+// samples that will never be part of a window.
+func (c *cutter) push(w *asset.Waveform, from int64) (windows []asset.Window, abandoned int) {
+	abandoned = c.join(w, from)
+	n := c.length()
+	for n > 0 && len(c.samples) >= n {
+		windows = append(windows, c.window(n))
+		c.drop(max(1, int(math.Round(c.opt.Hop*float64(n)))))
+	}
+	if w.Last {
+		if left := len(c.samples); left > 0 {
+			if n == 0 || c.cut == 0 || float64(left) >= c.opt.MinShare*float64(n) {
+				windows = append(windows, c.window(left))
+			} else {
+				abandoned += left
+			}
+		}
+		c.reset()
+	}
+	return windows, abandoned
+}
+
+// join appends the block, or starts afresh when it does not continue what is pending.
+func (c *cutter) join(w *asset.Waveform, from int64) (abandoned int) {
+	if len(c.samples) > 0 {
+		next := c.start.Add(time.Duration(float64(len(c.samples)) / c.rate * 1e9))
+		gap := math.Abs(w.Start.Sub(next).Seconds()) * c.rate
+		if w.First || w.RateHz != c.rate || gap > 2 {
+			abandoned = len(c.samples)
+			c.reset()
+		}
+	} else if w.First {
+		c.cut = 0
+	}
+	if len(c.samples) == 0 {
+		c.start, c.rate, c.quality = w.Start, w.RateHz, w.Quality
+	}
+	c.quality = math.Min(c.quality, w.Quality)
+	c.samples = append(c.samples, w.Samples...)
+	c.froms = append(c.froms, blockAt{from: from, n: len(w.Samples)})
+	return abandoned
+}
+
+// length is the window's length in samples; 0 while it is the whole record.
+func (c *cutter) length() int {
+	if c.opt.Seconds <= 0 {
+		return 0
+	}
+	return int(math.Round(c.opt.Seconds * c.rate))
+}
+
+func (c *cutter) window(n int) asset.Window {
+	c.cut++
+	return asset.Window{
+		Channel: c.channel.Name, Component: c.channel.Component, Kind: c.channel.Kind,
+		Start: c.start, End: endOf(c.start, n, c.rate), RateHz: c.rate,
+		Samples: append([]float32(nil), c.samples[:n]...), Quality: c.quality,
+	}
+}
+
+// drop forgets the oldest n samples.
+func (c *cutter) drop(n int) {
+	n = min(n, len(c.samples))
+	c.start = c.start.Add(time.Duration(float64(n) / c.rate * 1e9))
+	c.samples = append(c.samples[:0], c.samples[n:]...)
+	for n > 0 && len(c.froms) > 0 {
+		b := &c.froms[0]
+		take := min(n, b.n)
+		b.n, b.taken, n = b.n-take, b.taken+take, n-take
+		if b.n == 0 {
+			c.froms = c.froms[1:]
+		}
+	}
+}
+
+func (c *cutter) reset() {
+	c.samples, c.froms, c.cut = c.samples[:0], nil, 0
+}
+
+// endOf is the time of the last of n samples that begin at start.
+func endOf(start time.Time, n int, rate float64) time.Time {
+	return start.Add(time.Duration(float64(n-1) / rate * 1e9))
+}
+
+// open is what a restart needs to rebuild the pending samples of a channel.
+type open struct {
+	From  int64   `json:"from"`
+	Skip  int     `json:"skip"`
+	Start int64   `json:"start"` // Unix ns of the first pending sample
+	Rate  float64 `json:"rate"`
+	Qual  float64 `json:"quality"`
+	Cut   int     `json:"cut"`
+}
+
+// save describes the pending samples; ok is false when there are none.
+func (c *cutter) save() (o open, ok bool) {
+	if len(c.samples) == 0 {
+		return open{}, false
+	}
+	b := c.froms[0]
+	return open{From: b.from, Skip: b.taken, Start: c.start.UnixNano(), Rate: c.rate, Qual: c.quality, Cut: c.cut}, true
+}
+
+// rebuild appends a block that was read before the restart and not yet used up.
+func (c *cutter) rebuild(o open, w *asset.Waveform, from int64) {
+	if from < o.From {
+		return
+	}
+	skip := 0
+	if from == o.From {
+		skip = o.Skip
+		c.start, c.rate, c.quality, c.cut = time.Unix(0, o.Start).UTC(), o.Rate, o.Qual, o.Cut
+	}
+	c.samples = append(c.samples, w.Samples[skip:]...)
+	c.froms = append(c.froms, blockAt{from: from, n: len(w.Samples) - skip, taken: skip})
+}
