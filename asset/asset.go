@@ -19,7 +19,7 @@ import (
 var ErrInvalid = errors.New("invalid input")
 
 // Invalid says what was refused, where, and what would have been allowed.
-type Invalid struct {
+type Invalid struct { //nolint:errname // read as asset.Invalid: it is a verdict on data and is counted more often than returned
 	Reason Reason // the counter it belongs to
 	Where  string // asset, channel or file and row
 	Text   string // what is wrong and what is allowed

@@ -81,7 +81,7 @@ func (f *Flow) read(ctx, inner context.Context, queues []chan Arrival, ended *in
 			return nil
 		case ctx.Err() != nil:
 			*ended = -1 // drained, not finished
-			return nil
+			return nil //nolint:nilerr // a source that was told to stop has not failed
 		case err != nil:
 			return fmt.Errorf("source: %w", err)
 		}

@@ -131,10 +131,10 @@ func (l *line) keepSpectra(now time.Time) bool {
 
 // low is the oldest position that a pending reading or an open window still needs.
 func (l *line) low() (int64, bool) {
-	low, any := int64(0), false
+	low, found := int64(0), false
 	see := func(p int64) {
-		if !any || p < low {
-			low, any = p, true
+		if !found || p < low {
+			low, found = p, true
 		}
 	}
 	for _, a := range l.order.pending {
@@ -145,5 +145,5 @@ func (l *line) low() (int64, bool) {
 			see(o.From)
 		}
 	}
-	return low, any
+	return low, found
 }

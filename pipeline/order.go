@@ -100,7 +100,7 @@ func (o *order) release(watermark time.Time) [][]Arrival {
 		for n < len(o.pending) && o.pending[n].Reading.Time.Equal(t) {
 			n++
 		}
-		if !t.Before(watermark) && !(t.Equal(watermark) && o.complete(o.pending[:n])) {
+		if t.After(watermark) || (t.Equal(watermark) && !o.complete(o.pending[:n])) {
 			break
 		}
 		if !t.Equal(o.Clock) {

@@ -23,15 +23,15 @@ type sequence struct {
 // more than three periods starts afresh.
 func (q *sequence) add(s *features.Snapshot) (features.Sequence, bool) {
 	row := make([]float32, len(q.in.Keys))
-	any := false
+	some := false
 	for i, key := range q.in.Keys {
 		channel, name, _ := strings.Cut(key, "/")
 		v := s.Value(channel, name)
 		row[i] = float32(v)
-		any = any || !math.IsNaN(v)
+		some = some || !math.IsNaN(v)
 	}
 	since := s.Time.Sub(q.newest).Seconds()
-	if !any || (len(q.rows) > 0 && since < 0.5*q.in.PeriodS) {
+	if !some || (len(q.rows) > 0 && since < 0.5*q.in.PeriodS) {
 		return features.Sequence{}, false
 	}
 	if len(q.rows) > 0 && q.in.PeriodS > 0 && since > 3.5*q.in.PeriodS {

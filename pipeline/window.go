@@ -16,8 +16,6 @@ type cutter struct {
 	start   time.Time // of samples[0]
 	rate    float64
 	quality float64
-	first   int64 // position of the reading that holds samples[0]; valid while samples are pending
-	skip    int   // samples of that reading that came before samples[0]
 	cut     int   // windows cut from the current record
 	froms   []blockAt
 }
