@@ -42,8 +42,10 @@ type Order struct {
 	Attempts    int              `json:"attempts"`
 	NotBefore   time.Time        `json:"not_before,omitzero"` // wall clock of the next attempt
 	Problem     string           `json:"problem,omitempty"`   // what the ERP said last
+	HoldUntil   time.Time        `json:"hold_until,omitzero"` // wall clock until which an earlier create may still commit
 	Created     time.Time        `json:"created"`             // event time
 	Evidence    []asset.Evidence `json:"evidence,omitempty"`
+	Lease       int64            `json:"-"` // which hand-out of the outbox this copy is; 0 for none
 }
 
 // KeyOf is the idempotency key of an episode: 20 base32 characters of the
@@ -59,6 +61,7 @@ var (
 	ErrUnavailable = errors.New("ERP not available")           // try again later
 	ErrUnknown     = errors.New("outcome of the call unknown") // look it up for the hold time before creating again
 	ErrDenied      = errors.New("ERP denied access")           // pause the adapter
+	ErrLeaseLost   = errors.New("order leased to another")     // somebody else goes on with it
 )
 
 // ERP is one system that takes orders. It is safe for concurrent use.
@@ -75,6 +78,7 @@ type ERP interface {
 type Outbox interface {
 	// Due leases up to n orders whose time has come until the lease ends.
 	Due(ctx context.Context, now time.Time, lease time.Duration, n int) ([]Order, error)
-	// Update writes an order's status, number, attempts and problem back and ends its lease.
+	// Update writes an order back and ends its lease; ErrLeaseLost when it was
+	// leased to somebody else since. A copy without a lease always wins.
 	Update(ctx context.Context, o Order) error
 }

@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/pipeline"
+	"github.com/telltale-iot/telltale/store"
+)
+
+const riskColumns = `r.time, r.asset, r.component, r.risk, r.horizon_h, r.anomaly, r.ml_score, r.ml_p, r.physics_score, r.rule_score,
+	r.rul_p10_h, r.rul_p50_h, r.rul_p90_h, r.mode, r.modes, r.evidence`
+
+func scanRisk(row scanner) (asset.Risk, error) {
+	var (
+		r               asset.Risk
+		t               int64
+		id, mode        string
+		risk, horizon   sql.NullFloat64
+		score           [4]sql.NullFloat64
+		rul             [3]sql.NullFloat64
+		modes, evidence sql.NullString
+	)
+	if err := row.Scan(&t, &id, &r.Component, &risk, &horizon, &r.Anomaly, &score[0], &score[1], &score[2], &score[3],
+		&rul[0], &rul[1], &rul[2], &mode, &modes, &evidence); err != nil {
+		return r, err
+	}
+	r.Time, r.Asset, r.Mode = time.Unix(0, t).UTC(), asset.ID(id), asset.Mode(mode)
+	r.Risk, r.HorizonH = number(risk), horizon.Float64
+	r.MLScore, r.MLP, r.PhysicsScore, r.RuleScore = number(score[0]), number(score[1]), number(score[2]), number(score[3])
+	r.RUL = asset.RUL{P10: number(rul[0]), P50: number(rul[1]), P90: number(rul[2])}
+	return r, errors.Join(decode(modes, &r.Modes), decode(evidence, &r.Evidence))
+}
+
+// LatestRisks lists the newest risk of every component, by asset and component.
+func (s *Store) LatestRisks(ctx context.Context) ([]asset.Risk, error) {
+	return s.risks(ctx, "SELECT "+riskColumns+` FROM risk_latest l JOIN risk r ON r.time = l.time AND r.asset = l.asset AND r.component = l.component
+		ORDER BY l.asset, l.component`)
+}
+
+// Risks returns the risks of a component (of all of them when it is empty) in
+// [from, to], oldest first. When there are more than limit (0 means no limit),
+// it keeps every k-th, counted back from the newest.
+func (s *Store) Risks(ctx context.Context, id asset.ID, component string, from, to time.Time, limit int) ([]asset.Risk, error) {
+	where := " r.asset = ? AND (? = '' OR r.component = ?) AND r.time BETWEEN ? AND ?"
+	args := []any{string(id), component, component, from.UnixNano(), to.UnixNano()}
+	if component != "" {
+		where, args = " r.asset = ? AND r.component = ? AND r.time BETWEEN ? AND ?", []any{string(id), component, from.UnixNano(), to.UnixNano()}
+	}
+	every := 1
+	if limit > 0 {
+		var parts, n int
+		if err := s.readers.QueryRowContext(ctx, "SELECT count(*), count(DISTINCT component) FROM risk r WHERE"+where, args...).Scan(&n, &parts); err != nil {
+			return nil, fmt.Errorf("risks of asset %s: %w", id, err)
+		}
+		every = stride(n, limit, parts)
+	}
+	return s.risks(ctx, `WITH pick AS (SELECT time, asset, component, row_number() OVER (PARTITION BY component ORDER BY time DESC) - 1 AS k
+		FROM risk r WHERE`+where+") SELECT "+riskColumns+` FROM pick p JOIN risk r ON r.time = p.time AND r.asset = p.asset AND r.component = p.component
+		WHERE p.k % ? = 0 ORDER BY r.time, r.component`, append(args, every)...)
+}
+
+// stride is the least k for which every k-th of n rows in that many parts is at most limit rows.
+func stride(n, limit, parts int) int {
+	if n <= limit {
+		return 1
+	}
+	room := max(limit-parts+1, 1) // each part may round up by one
+	return (n + room - 1) / room
+}
+
+func (s *Store) risks(ctx context.Context, query string, args ...any) ([]asset.Risk, error) {
+	var risks []asset.Risk
+	err := s.query(ctx, func(rows *sql.Rows) error {
+		r, err := scanRisk(rows)
+		risks = append(risks, r)
+		return err
+	}, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("risks: %w", err)
+	}
+	return risks, nil
+}
+
+// EachRisk calls f for every risk, ordered by time, asset, component. It stops
+// at the first error, which it returns.
+func (s *Store) EachRisk(ctx context.Context, f func(asset.Risk) error) error {
+	return s.query(ctx, func(rows *sql.Rows) error {
+		r, err := scanRisk(rows)
+		if err != nil {
+			return err
+		}
+		return f(r)
+	}, "SELECT "+riskColumns+" FROM risk r ORDER BY r.time, r.asset, r.component")
+}
+
+// Alerts lists alerts, newest first.
+func (s *Store) Alerts(ctx context.Context, f store.AlertFilter) ([]asset.Alert, error) {
+	var alerts []asset.Alert
+	err := s.query(ctx, func(rows *sql.Rows) error {
+		a, err := scanAlert(rows)
+		alerts = append(alerts, a)
+		return err
+	}, `SELECT body FROM alert WHERE (?1 = '' OR asset = ?1) AND (?2 = '' OR component = ?2) AND (NOT ?3 OR cleared IS NULL)
+		ORDER BY opened DESC, asset, component LIMIT ?4`, string(f.Asset), f.Component, f.OpenOnly, limit(f.Limit))
+	if err != nil {
+		return nil, fmt.Errorf("alerts: %w", err)
+	}
+	return alerts, nil
+}
+
+// Alert returns the alert with that id; store.ErrNotFound when there is none.
+func (s *Store) Alert(ctx context.Context, id string) (asset.Alert, error) {
+	a, err := scanAlert(s.readers.QueryRowContext(ctx, "SELECT body FROM alert WHERE id = ?", id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return asset.Alert{}, fmt.Errorf("alert %s: %w", id, err)
+	}
+	return a, nil
+}
+
+func scanAlert(row scanner) (asset.Alert, error) {
+	var a asset.Alert
+	var body string
+	if err := row.Scan(&body); err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal([]byte(body), &a); err != nil {
+		return a, fmt.Errorf("%w: %w", errBlob, err)
+	}
+	return a, nil
+}
+
+// TwinEvents returns the newest events of an asset (of all assets when it is
+// empty), oldest first; at most limit, where 0 means no limit.
+func (s *Store) TwinEvents(ctx context.Context, id asset.ID, n int) ([]pipeline.TwinEvent, error) {
+	var events []pipeline.TwinEvent
+	err := s.query(ctx, func(rows *sql.Rows) error {
+		var e pipeline.TwinEvent
+		var t int64
+		err := rows.Scan(&e.Asset, &t, &e.Kind, &e.Payload)
+		e.Time = time.Unix(0, t).UTC()
+		events = append(events, e)
+		return err
+	}, `SELECT * FROM (SELECT asset, time, kind, payload FROM twin_event WHERE ?1 = '' OR asset = ?1
+		ORDER BY time DESC, asset DESC, kind DESC, payload DESC LIMIT ?2) ORDER BY time, asset, kind, payload`, string(id), limit(n))
+	if err != nil {
+		return nil, fmt.Errorf("events of asset %s: %w", id, err)
+	}
+	return events, nil
+}
+
+// Counts returns the counters, by name.
+func (s *Store) Counts(ctx context.Context) (map[string]int64, error) {
+	counts := map[string]int64{}
+	err := s.query(ctx, func(rows *sql.Rows) error {
+		var name string
+		var n int64
+		err := rows.Scan(&name, &n)
+		counts[name] = n
+		return err
+	}, "SELECT name, n FROM counter")
+	if err != nil {
+		return nil, fmt.Errorf("counters: %w", err)
+	}
+	return counts, nil
+}
