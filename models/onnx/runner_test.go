@@ -1,0 +1,212 @@
+package onnx_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/telltale-iot/telltale/features"
+	"github.com/telltale-iot/telltale/models"
+	"github.com/telltale-iot/telltale/models/onnx"
+)
+
+const testdata = "../testdata"
+
+// skipWithout skips when the machine has no runtime library and fails otherwise.
+func skipWithout(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, models.ErrNoRuntime) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB, name string, opt onnx.Options) *onnx.Runner {
+	t.Helper()
+	r, err := onnx.Open(filepath.Join(testdata, name+".onnx"), opt)
+	skipWithout(t, err)
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+func sequences(n, steps, width int) []features.Sequence {
+	rng := rand.New(rand.NewPCG(1, 2))
+	batch := make([]features.Sequence, n)
+	for i := range batch {
+		batch[i] = features.Sequence{Steps: steps, Width: width, Values: make([]float32, steps*width)}
+		for j := range batch[i].Values {
+			batch[i].Values[j] = float32(60 + 5*rng.NormFloat64())
+			if j%width == 1 {
+				batch[i].Values[j] = float32(2 + 0.5*rng.NormFloat64())
+			}
+		}
+	}
+	return batch
+}
+
+func TestEachRefusalNamesWhatIsWrong(t *testing.T) {
+	_, _, err := onnx.Library("")
+	skipWithout(t, err)
+	produced := []models.Input{{Name: "oil_temperature/value", Unit: "°C"}, {Name: "de_acc/rms", Unit: "m/s²"}}
+	for name, tc := range map[string]struct {
+		file string
+		opt  onnx.Options
+		want string
+	}{
+		"missing key":       {"missing-key", onnx.Options{}, "metadata pdm.license is missing"},
+		"features unnamed":  {"old-features", onnx.Options{}, "pdm.features"},
+		"unit":              {"good", onnx.Options{Produced: []models.Input{produced[0], {Name: "de_acc/rms", Unit: "mm/s"}}}, `feature "de_acc/rms" is in "mm/s", the model wants "m/s²"`},
+		"not produced":      {"good", onnx.Options{Produced: produced[:1]}, `feature "de_acc/rms" is not produced`},
+		"period":            {"good", onnx.Options{PeriodS: 590}, "sampling period is 590 s, the model wants 600 s"},
+		"opset":             {"opset99", onnx.Options{}, "opset 99: at most 26"},
+		"external data":     {"external-data", onnx.Options{}, "external_data=False"},
+		"foreign operators": {"foreign-domain", onnx.Options{}, "operators of domain com.example"},
+		"self-test":         {"selftest-off", onnx.Options{}, "self-test: output 0 is"},
+		"NaN":               {"nan", onnx.Options{}, "self-test: output 0 is not a number"},
+		"row dependence":    {"batch-mean", onnx.Options{}, "depends on the rest of its batch"},
+		"two inputs":        {"two-inputs", onnx.Options{}, "one input [batch, time, features]"},
+		"batch not dynamic": {"fixed-batch", onnx.Options{}, "dynamic batch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := onnx.Open(filepath.Join(testdata, tc.file+".onnx"), tc.opt)
+			if !errors.Is(err, models.ErrContract) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("Open = %v, %v; want ErrContract with %q", r, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestFitsWithUnitAliasAndPeriodWithinOnePercent(t *testing.T) {
+	open(t, "good", onnx.Options{PeriodS: 605, Produced: []models.Input{
+		{Name: "de_acc/rms", Unit: "m/s2"}, {Name: "oil_temperature/value", Unit: "Cel"}, {Name: "unused/x", Unit: "1"},
+	}})
+}
+
+func TestMissingLibraryListsThePlaces(t *testing.T) {
+	t.Setenv(onnx.EnvLibrary, "")
+	path := filepath.Join(t.TempDir(), "none.so")
+	if _, _, err := onnx.Library(""); err == nil {
+		t.Skip("the library is loaded already: this process cannot miss it")
+	}
+	_, err := onnx.Open(filepath.Join(testdata, "good.onnx"), onnx.Options{Library: path})
+	if !errors.Is(err, models.ErrNoRuntime) || !strings.Contains(err.Error(), path) {
+		t.Errorf("Open = %v, want ErrNoRuntime naming %s", err, path)
+	}
+}
+
+// Same bytes whatever else is in the batch: a replay cuts batches elsewhere.
+func TestRowsAreIndependentOfTheirBatch(t *testing.T) {
+	for _, name := range []string{"good", "forecaster", "rul", "softplus"} {
+		t.Run(name, func(t *testing.T) {
+			r := open(t, name, onnx.Options{})
+			batch := sequences(200, 6, 2)
+			all, err := r.Run(context.Background(), batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, size := range []int{1, 3, 16, 63} {
+				for from := 0; from < len(batch); from += size {
+					part := batch[from:min(from+size, len(batch))]
+					rows, err := r.Run(context.Background(), part)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i := range part {
+						if !slices.Equal(rows[i], all[from+i]) {
+							t.Fatalf("batches of %d: row %d = %v, in a batch of 200 it is %v", size, from+i, rows[i], all[from+i])
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestRunRefusesAnotherShapeAndAClosedModel(t *testing.T) {
+	r := open(t, "good", onnx.Options{})
+	if _, err := r.Run(context.Background(), sequences(1, 5, 2)); !errors.Is(err, models.ErrContract) {
+		t.Errorf("5 steps: %v, want ErrContract", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := r.Run(ctx, sequences(1, 6, 2)); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Run(context.Background(), sequences(1, 6, 2)); err == nil {
+		t.Error("a closed model ran")
+	}
+}
+
+func TestRunIsSafeForConcurrentUseAndClose(t *testing.T) {
+	r := open(t, "good", onnx.Options{})
+	batch := sequences(40, 6, 2)
+	want, err := r.Run(context.Background(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				got, err := r.Run(context.Background(), batch)
+				if err != nil {
+					return // closed below
+				}
+				for i := range got {
+					if !slices.Equal(got[i], want[i]) {
+						t.Errorf("row %d differs", i)
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Go(func() { _ = r.Close() })
+	wg.Wait()
+}
+
+func BenchmarkRun(b *testing.B) {
+	file := os.Getenv("TELLTALE_BENCH_MODEL") // a file of another size, else the tests' own
+	if file == "" {
+		file = filepath.Join(testdata, "good.onnx")
+	}
+	r, err := onnx.Open(file, onnx.Options{MaxBatch: 256})
+	skipWithout(b, err)
+	defer r.Close()
+	c := r.Contract()
+	for _, n := range []int{1, 16, 64, 256} {
+		b.Run(fmt.Sprintf("batch=%d", n), func(b *testing.B) {
+			batch := sequences(n, c.Window, len(c.Features))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := r.Run(context.Background(), batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "windows/s")
+		})
+	}
+}
+
+func ExampleOpen() {
+	r, err := onnx.Open(filepath.Join(testdata, "missing-key.onnx"), onnx.Options{})
+	if err != nil {
+		fmt.Println(bytes.HasPrefix([]byte(err.Error()), []byte("../testdata/")), errors.Is(err, models.ErrContract))
+		return
+	}
+	defer r.Close()
+	// Output: true true
+}
