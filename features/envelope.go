@@ -1,0 +1,219 @@
+package features
+
+import (
+	"math"
+	"slices"
+)
+
+// envelope is the squared envelope of one band, at a rate just high enough for it.
+type envelope struct {
+	Mean     float64 // of the squared envelope: twice the band's power
+	Kurtosis float64 // ⟨e⁴⟩/⟨e²⟩² − 2: 0 for Gaussian noise, −1 for one line
+}
+
+// enveloper turns the transform of a block into squared-envelope spectra. It
+// reuses its memory and belongs to one extractor.
+type enveloper struct {
+	plans  *plans
+	pad    []complex128
+	block  []complex128
+	square []float64
+	bins   []complex128
+}
+
+// spectrum writes the amplitude spectrum of the squared envelope of the band of
+// bins [lo, hi) into dst, want bins of it, by step rate/n, and returns its moments.
+// x is the one-sided transform of a mean-free block of n samples.
+//
+// The analytic signal of the band is its positive bins doubled. Its transform
+// back is taken at P ≥ hi−lo+want points instead of n: the squared envelope has
+// no line beyond the band's width, so nothing folds into the bins that are kept.
+// With the boxcar, dst[k] = 2/n·|FFT(e²−⟨e²⟩)|; with Hann the same is smoothed by
+// the window and corrected by 2, so that a line on a bin keeps its height.
+func (e *enveloper) spectrum(dst []float64, x []complex128, n, lo, hi, want int, w taper) ([]float64, envelope) {
+	lo, hi = max(lo, 1), min(hi, len(x))
+	width := hi - lo
+	dst = resize(dst, max(want, 0))
+	clear(dst)
+	if width <= 0 || want <= 0 {
+		return dst, envelope{}
+	}
+	p := smoothAbove(max(width+want+1, 2*want+2))
+	e.pad, e.block, e.square = resize(e.pad, p), resize(e.block, p), resize(e.square, p)
+	clear(e.pad)
+	copy(e.pad, x[lo:hi])
+	e.block = e.plans.cfft(p).Sequence(e.block, e.pad)
+	k := 2 / float64(n)
+	mean, fourth := 0.0, 0.0
+	for i, c := range e.block {
+		re, im := k*real(c), k*imag(c)
+		s := re*re + im*im
+		e.square[i] = s
+		mean += s
+		fourth += s * s
+	}
+	mean /= float64(p)
+	fourth /= float64(p)
+	out := envelope{Mean: mean, Kurtosis: ratio(fourth, mean*mean) - 2}
+	for i := range e.square {
+		e.square[i] -= mean
+	}
+	e.bins = e.plans.half(e.bins, e.square)
+	e.bins[0] = 0
+	scale := 2 / float64(p)
+	for i := 1; i < want && i < width && i < len(e.bins)-1; i++ {
+		c := e.bins[i]
+		if w == hann {
+			c = 2 * hannBin(e.bins, p, i)
+		}
+		dst[i] = scale * math.Hypot(real(c), imag(c))
+	}
+	return dst, out
+}
+
+// analytic is the amplitude envelope of x (|x + j·Hilbert(x)|, FFT method), full band.
+func (p *plans) analytic(x []float64) []float64 {
+	n := len(x)
+	if n == 0 {
+		return nil
+	}
+	half := p.half(nil, x)
+	full := make([]complex128, n)
+	full[0] = half[0]
+	for k := 1; k < len(half); k++ {
+		full[k] = 2 * half[k]
+	}
+	if n%2 == 0 {
+		full[n/2] = half[n/2]
+	}
+	full = p.cfft(n).Sequence(full, full)
+	out := make([]float64, n)
+	for i, c := range full {
+		out[i] = math.Hypot(real(c), imag(c)) / float64(n)
+	}
+	return out
+}
+
+// comb measures how far the lines of a family stand out of an envelope spectrum.
+type comb struct {
+	slip    float64 // share of k·f within which a line is looked for
+	sort    []float64
+	maxBins int
+}
+
+// snr is the highest bin within max(slip·f, 2 bins) of f over the median of the
+// bins within ±side Hz that are outside; NaN beyond the spectrum or over zero.
+func (c *comb) snr(spectrum []float64, stepHz, f, side float64) float64 {
+	at := f / stepHz
+	half := max(c.slip*at, 2)
+	lo, hi := int(math.Ceil(at-half)), int(math.Floor(at+half))
+	last := len(spectrum) - 1
+	if at <= 0 || hi > last || lo > last {
+		return math.NaN()
+	}
+	lo = max(lo, 1)
+	reach := side / stepHz
+	from, to := max(1, int(math.Ceil(at-reach))), min(last, int(math.Floor(at+reach)))
+	c.sort = c.sort[:0]
+	if from < lo {
+		c.sort = append(c.sort, spectrum[from:lo]...)
+	}
+	if to > hi {
+		c.sort = append(c.sort, spectrum[hi+1:to+1]...)
+	}
+	if len(c.sort) < 3 { // a window of few periods: take what lies next to it
+		c.sort = append(c.sort[:0], spectrum[max(1, lo-4):lo]...)
+		c.sort = append(c.sort, spectrum[min(hi+1, last+1):min(hi+5, last+1)]...)
+	}
+	if len(c.sort) == 0 || hi < lo {
+		return math.NaN()
+	}
+	slices.Sort(c.sort)
+	return ratio(slices.Max(spectrum[lo:hi+1]), sortedMedian(c.sort))
+}
+
+// found is how far a line must stand out to be counted, 6 dB.
+const found = 2
+
+// score is the mean over the harmonics 1…n of max(0, 20·log10 SNR) in dB, of
+// those that the spectrum reaches, and how many stand out; NaN when none does.
+func (c *comb) score(spectrum []float64, stepHz, f float64, harmonics int) (db float64, count int) {
+	n := 0
+	for k := 1; k <= harmonics; k++ {
+		r := c.snr(spectrum, stepHz, float64(k)*f, 0.3*f)
+		if math.IsNaN(r) {
+			continue
+		}
+		n++
+		if r > 1 {
+			db += 20 * math.Log10(r)
+		}
+		if r >= found {
+			count++
+		}
+	}
+	if n == 0 {
+		return math.NaN(), 0
+	}
+	return db / float64(n), count
+}
+
+// sidebands counts the lines k·f ± g that stand out, k = 1…n.
+func (c *comb) sidebands(spectrum []float64, stepHz, f, g float64, harmonics int) int {
+	count := 0
+	for k := 1; k <= harmonics; k++ {
+		for _, s := range [...]float64{-g, g} {
+			if at := float64(k)*f + s; at > 0 && c.snr(spectrum, stepHz, at, 0.3*f) >= found {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// merge combines the squared-envelope spectra of many bands into one: each is
+// divided by its own median, so that a quiet band that shows a comb counts as
+// much as a loud one that does not, and the mean power over the bands is taken.
+// Noise averages out; a comb stays wherever it shows. No single band has to be
+// chosen (compare the enhanced envelope spectrum, Abboud & al. 2017, MSSP 94).
+type merge struct {
+	sum  []float64
+	sort []float64
+	n    int
+}
+
+func (m *merge) reset(bins int) {
+	m.sum = resize(m.sum, bins)
+	clear(m.sum)
+	m.n = 0
+}
+
+func (m *merge) add(s []float64) {
+	if len(s) < 2 {
+		return
+	}
+	m.sort = append(m.sort[:0], s[1:]...)
+	slices.Sort(m.sort)
+	floor := sortedMedian(m.sort)
+	if floor <= 0 || math.IsInf(1/(floor*floor), 0) || math.IsNaN(floor) {
+		return
+	}
+	for i, v := range s {
+		r := v / floor
+		m.sum[i] += r * r
+	}
+	m.n++
+}
+
+// result is the root mean square over the bands, as multiples of the floor.
+func (m *merge) result(dst []float64) []float64 {
+	dst = resize(dst, len(m.sum))
+	for i, v := range m.sum {
+		if m.n == 0 {
+			dst[i] = 0
+			continue
+		}
+		dst[i] = math.Sqrt(v / float64(m.n))
+	}
+	return dst
+}
