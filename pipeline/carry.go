@@ -85,7 +85,12 @@ func (l *line) load(parts map[string][]byte) error {
 		l.order.Clock, l.order.Done, l.order.newest = c.Clock, c.Done, c.Newest
 		l.speed, l.loadN, l.spectra = c.Speed, c.Load, c.Spectra
 	}
-	l.opened, l.waiting = c.Open, map[int64]bool{}
+	for name, o := range c.Open {
+		if cut, ok := l.cutters[name]; ok {
+			cut.load(o)
+		}
+	}
+	l.waiting = map[int64]bool{}
 	for _, from := range c.Pending {
 		l.waiting[from] = true
 	}
@@ -131,10 +136,8 @@ func under(parts map[string][]byte, prefix string) map[string][]byte {
 func (l *line) rebuild(a Arrival) {
 	switch w := a.Reading.Wave; {
 	case l.waiting[a.From]:
-		l.order.pending = append(l.order.pending, a)
+		l.order.pending = slices.Insert(l.order.pending, l.order.place(a.Reading.Time), a)
 	case w != nil:
-		if o, ok := l.opened[w.Channel]; ok {
-			l.cutters[w.Channel].rebuild(o, w, a.From)
-		}
+		l.cutters[w.Channel].rebuild(w, a.From)
 	}
 }

@@ -81,7 +81,7 @@ func (f *Flow) read(ctx, inner context.Context, queues []chan Arrival, ended *in
 			return nil
 		case ctx.Err() != nil:
 			*ended = -1 // drained, not finished
-			return nil //nolint:nilerr // a source that was told to stop has not failed
+			return nil  //nolint:nilerr // a source that was told to stop has not failed
 		case err != nil:
 			return fmt.Errorf("source: %w", err)
 		}
@@ -98,7 +98,7 @@ func (f *Flow) read(ctx, inner context.Context, queues []chan Arrival, ended *in
 
 // drive is one shard's goroutine.
 func (f *Flow) drive(ctx context.Context, s *Shard, queue <-chan Arrival, ended *int64, acks *acks, i int) error {
-	b := batcher{opt: f.Batch, queue: queue}
+	b := batcher{opt: f.Batch, queue: queue, begun: s.begun}
 	for {
 		batch, more := b.next(ctx)
 		if len(batch) > 0 {
@@ -146,22 +146,30 @@ func ShardOf(id asset.ID, n int) int {
 type batcher struct {
 	opt   Batch
 	queue <-chan Arrival
+	begun int64    // readings before it only rebuild: they ride along and do not count
 	held  *Arrival // opened the next batch
 }
 
 // next blocks for a whole batch; more is false when the queue has ended.
 func (b *batcher) next(ctx context.Context) (batch []Arrival, more bool) {
-	samples := 0
+	fresh, samples, opened := 0, 0, time.Time{}
 	take := func(a Arrival) (full bool) {
-		if len(batch) > 0 && a.Reading.Time.Sub(batch[0].Reading.Time) >= b.opt.Span {
+		if a.From < b.begun {
+			batch = append(batch, a)
+			return false
+		}
+		if fresh == 0 {
+			opened = a.Reading.Time
+		} else if a.Reading.Time.Sub(opened) >= b.opt.Span {
 			b.held = &a
 			return true
 		}
 		batch = append(batch, a)
+		fresh++
 		if a.Reading.Wave != nil {
 			samples += len(a.Reading.Wave.Samples)
 		}
-		return len(batch) >= b.opt.Readings || samples >= b.opt.Samples
+		return fresh >= b.opt.Readings || samples >= b.opt.Samples
 	}
 	if b.held != nil {
 		a := *b.held
@@ -171,7 +179,7 @@ func (b *batcher) next(ctx context.Context) (batch []Arrival, more bool) {
 		}
 	}
 	for {
-		if b.opt.Eager && len(batch) > 0 && len(b.queue) == 0 {
+		if b.opt.Eager && fresh > 0 && len(b.queue) == 0 {
 			return batch, true
 		}
 		select {

@@ -73,7 +73,8 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 		Time: now, Asset: id, Component: component, HorizonH: f.opt.HorizonH, Risk: asset.Missing(),
 		MLScore: asset.Missing(), MLP: asset.Missing(), PhysicsScore: asset.Missing(), RuleScore: asset.Missing(), RUL: asset.NoRUL(),
 	}
-	logit, spoke, sensor := math.Log(f.opt.Prior/(1-f.opt.Prior)), false, false
+	var lrs []float64
+	sensor := false
 	for _, view := range []asset.View{asset.Learned, asset.Derived, asset.Ruled} {
 		best, lead := math.Inf(-1), -1
 		for i := range f.opinions {
@@ -94,14 +95,13 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 		if lead < 0 {
 			continue
 		}
-		spoke = true
-		logit += best
+		lrs = append(lrs, best)
 		f.speak(&r, &f.opinions[lead], view, best)
 	}
 	f.scores(&r, now)
 	f.diagnose(&r, now, sensor)
-	if spoke {
-		r.Risk = asset.Number(1 / (1 + math.Exp(-logit)))
+	if len(lrs) > 0 {
+		r.Risk = asset.Number(posterior(f.opt.Prior, lrs))
 		r.Anomaly = r.Anomaly || float64(r.Risk) >= f.opt.AnomalyRisk
 	}
 	slices.SortStableFunc(r.Evidence, func(a, b asset.Evidence) int { return cmp.Compare(weight(b), weight(a)) })
@@ -149,7 +149,7 @@ func (f *fusion) logLR(o *opinion, now time.Time) (float64, bool) {
 	switch {
 	case o.FailP.Known():
 		p := math.Min(math.Max(float64(o.FailP), 1e-9), 1-1e-9)
-		l = math.Log(p/(1-p)) - math.Log(f.opt.Prior/(1-f.opt.Prior))
+		l = logit(p) - logit(f.opt.Prior)
 	case o.P.Known():
 		l = math.Log(0.5) - 0.5*math.Log(math.Max(float64(o.P), 1e-12))
 	case o.Score.Known() && o.Limit.Known() && o.Limit > 0:
@@ -157,10 +157,25 @@ func (f *fusion) logLR(o *opinion, now time.Time) (float64, bool) {
 	default:
 		return 0, false
 	}
-	age := now.Sub(o.Time).Hours() / f.opt.HalfLifeH
-	l = math.Min(math.Max(l, -limit), limit) * math.Exp2(-age) * math.Min(o.Trust, 1)
-	return l, true
+	return aged(capped(l, limit), now.Sub(o.Time).Hours(), f.opt.HalfLifeH) * math.Min(o.Trust, 1), true
 }
+
+func logit(p float64) float64 { return math.Log(p / (1 - p)) }
+
+// posterior adds log likelihood ratios to the prior's log odds.
+func posterior(prior float64, lrs []float64) float64 {
+	l := logit(prior)
+	for _, lr := range lrs {
+		l += lr
+	}
+	return 1 / (1 + math.Exp(-l))
+}
+
+// capped bounds how much one view may say.
+func capped(l, limit float64) float64 { return math.Min(math.Max(l, -limit), limit) }
+
+// aged halves a log likelihood ratio with every half life.
+func aged(l, ageH, halfLifeH float64) float64 { return l * math.Exp2(-ageH/halfLifeH) }
 
 // speak writes a view's leading opinion into the evidence, with its share of the log odds.
 func (f *fusion) speak(r *asset.Risk, o *opinion, view asset.View, l float64) {

@@ -18,7 +18,6 @@ type line struct {
 	alarms  []*alarm
 	rows    []*sequence
 	spectra time.Time         // when spectra were last kept
-	opened  map[string]open   // windows that were open at the restart
 	waiting map[int64]bool    // readings that were pending at the restart
 	saved   map[string][]byte // carried parts of the line itself, as last saved
 }
@@ -141,8 +140,13 @@ func (l *line) low() (int64, bool) {
 		see(a.From)
 	}
 	for _, c := range l.cutters {
-		if o, ok := c.save(); ok {
-			see(o.From)
+		for _, b := range c.froms {
+			see(b.from)
+		}
+		if c.awaited != nil {
+			for _, from := range c.awaited.Froms {
+				see(from)
+			}
 		}
 	}
 	return low, found

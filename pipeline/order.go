@@ -49,12 +49,7 @@ func (o *order) add(a Arrival) ([][]Arrival, fate) {
 	if t.Equal(o.Clock) && repeats(o.Done, a) {
 		return nil, duplicate
 	}
-	at, _ := slices.BinarySearchFunc(o.pending, t, func(p Arrival, t time.Time) int {
-		if p.Reading.Time.After(t) {
-			return 1
-		}
-		return -1
-	})
+	at := o.place(t)
 	for _, p := range o.pending[:at] {
 		if p.Reading.Time.Equal(t) && repeats(signals(p), a) {
 			return nil, duplicate
@@ -65,6 +60,17 @@ func (o *order) add(a Arrival) ([][]Arrival, fate) {
 		o.newest = t
 	}
 	return o.release(o.newest.Add(-o.lateness)), accepted
+}
+
+// place is where a reading of that time goes: behind those of its instant.
+func (o *order) place(t time.Time) int {
+	at, _ := slices.BinarySearchFunc(o.pending, t, func(p Arrival, t time.Time) int {
+		if p.Reading.Time.After(t) {
+			return 1
+		}
+		return -1
+	})
+	return at
 }
 
 // signals names what a reading brings.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -16,8 +17,10 @@ type cutter struct {
 	start   time.Time // of samples[0]
 	rate    float64
 	quality float64
-	cut     int   // windows cut from the current record
+	cut     int // windows cut from the current record
 	froms   []blockAt
+	awaited *open // what rebuild still has to fill in after a restart
+	blocks  map[int64][]float32
 }
 
 // blockAt remembers which reading contributed how many pending samples.
@@ -113,33 +116,53 @@ func endOf(start time.Time, n int, rate float64) time.Time {
 
 // open is what a restart needs to rebuild the pending samples of a channel.
 type open struct {
-	From  int64   `json:"from"`
-	Skip  int     `json:"skip"`
+	Froms []int64 `json:"froms"` // readings that hold pending samples, oldest first
+	Skip  int     `json:"skip"`  // samples of the oldest that are used up
 	Start int64   `json:"start"` // Unix ns of the first pending sample
 	Rate  float64 `json:"rate"`
 	Qual  float64 `json:"quality"`
 	Cut   int     `json:"cut"`
 }
 
-// save describes the pending samples; ok is false when there are none.
+// save describes the open record; ok is false when there is none.
 func (c *cutter) save() (o open, ok bool) {
-	if len(c.samples) == 0 {
+	if len(c.samples) == 0 && c.cut == 0 {
 		return open{}, false
 	}
-	b := c.froms[0]
-	return open{From: b.from, Skip: b.taken, Start: c.start.UnixNano(), Rate: c.rate, Qual: c.quality, Cut: c.cut}, true
+	o = open{Start: c.start.UnixNano(), Rate: c.rate, Qual: c.quality, Cut: c.cut}
+	for i, b := range c.froms {
+		if i == 0 {
+			o.Skip = b.taken
+		}
+		o.Froms = append(o.Froms, b.from)
+	}
+	return o, true
 }
 
-// rebuild appends a block that was read before the restart and not yet used up.
-func (c *cutter) rebuild(o open, w *asset.Waveform, from int64) {
-	if from < o.From {
+// load opens the record again; the samples follow by rebuild.
+func (c *cutter) load(o open) {
+	c.start, c.rate, c.quality, c.cut = time.Unix(0, o.Start).UTC(), o.Rate, o.Qual, o.Cut
+	c.awaited = &o
+}
+
+// rebuild appends a block that was read before the restart, if it lies in the
+// open window. Blocks come in the order of the source, which need not be theirs.
+func (c *cutter) rebuild(w *asset.Waveform, from int64) {
+	if c.awaited == nil || !slices.Contains(c.awaited.Froms, from) {
 		return
 	}
-	skip := 0
-	if from == o.From {
-		skip = o.Skip
-		c.start, c.rate, c.quality, c.cut = time.Unix(0, o.Start).UTC(), o.Rate, o.Qual, o.Cut
+	if c.blocks == nil {
+		c.blocks = map[int64][]float32{}
 	}
-	c.samples = append(c.samples, w.Samples[skip:]...)
-	c.froms = append(c.froms, blockAt{from: from, n: len(w.Samples) - skip, taken: skip})
+	c.blocks[from] = w.Samples
+	if len(c.blocks) < len(c.awaited.Froms) {
+		return
+	}
+	skip := c.awaited.Skip
+	for _, at := range c.awaited.Froms {
+		c.samples = append(c.samples, c.blocks[at][skip:]...)
+		c.froms = append(c.froms, blockAt{from: at, n: len(c.blocks[at]) - skip, taken: skip})
+		skip = 0
+	}
+	c.awaited, c.blocks = nil, nil
 }
