@@ -42,6 +42,9 @@ func (e *enveloper) spectrum(dst []float64, x []complex128, n, lo, hi, want int,
 	e.pad, e.block, e.square = resize(e.pad, p), resize(e.block, p), resize(e.square, p)
 	clear(e.pad)
 	copy(e.pad, x[lo:hi])
+	if n%2 == 0 && hi-1 == n/2 {
+		e.pad[width-1] /= 2 // the bin at half the rate is its own mirror image
+	}
 	e.block = e.plans.cfft(p).Sequence(e.block, e.pad)
 	k := 2 / float64(n)
 	mean, fourth := 0.0, 0.0
@@ -71,34 +74,10 @@ func (e *enveloper) spectrum(dst []float64, x []complex128, n, lo, hi, want int,
 	return dst, out
 }
 
-// analytic is the amplitude envelope of x (|x + j·Hilbert(x)|, FFT method), full band.
-func (p *plans) analytic(x []float64) []float64 {
-	n := len(x)
-	if n == 0 {
-		return nil
-	}
-	half := p.half(nil, x)
-	full := make([]complex128, n)
-	full[0] = half[0]
-	for k := 1; k < len(half); k++ {
-		full[k] = 2 * half[k]
-	}
-	if n%2 == 0 {
-		full[n/2] = half[n/2]
-	}
-	full = p.cfft(n).Sequence(full, full)
-	out := make([]float64, n)
-	for i, c := range full {
-		out[i] = math.Hypot(real(c), imag(c)) / float64(n)
-	}
-	return out
-}
-
 // comb measures how far the lines of a family stand out of an envelope spectrum.
 type comb struct {
-	slip    float64 // share of k·f within which a line is looked for
-	sort    []float64
-	maxBins int
+	slip float64 // share of k·f within which a line is looked for
+	sort []float64
 }
 
 // snr is the highest bin within max(slip·f, 2 bins) of f over the median of the

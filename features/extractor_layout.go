@@ -71,7 +71,9 @@ const maxLayouts = 256
 
 func (e *WaveExtractor) lay(k layoutKey) *layout {
 	l := &layout{channel: k.channel, kind: k.kind, unit: k.unit, component: k.component}
-	add := func(name, unit string) { l.fields = append(l.fields, Field{Channel: k.channel, Name: name, Unit: unit}) }
+	add := func(name, unit string) {
+		l.fields = append(l.fields, Field{Channel: k.channel, Name: name, Unit: unit})
+	}
 	add("rms", k.unit)
 	add("peak", k.unit)
 	for _, name := range [...]string{"crest", "kurtosis", "skewness", "shape", "impulse"} {

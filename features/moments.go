@@ -78,11 +78,11 @@ func exponent(v float64) int {
 
 // powerSums are means over the block of x scaled by 2⁻ᵉ.
 type powerSums struct {
-	e                       int
-	mean, sq, abs, root     float64 // of x
-	m2, m3, m4              float64 // about the mean
-	peak                    float64
-	spread                  int // m2, m3, m4 are of (x−mean)·2⁻spread
+	e                   int
+	mean, sq, abs, root float64 // of x
+	m2, m3, m4          float64 // about the mean
+	peak                float64
+	spread              int // m2, m3, m4 are of (x−mean)·2⁻spread
 }
 
 func sums[T float32 | float64](x []T, e int) powerSums {
