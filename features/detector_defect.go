@@ -1,0 +1,190 @@
+package features
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// defectFamilies ties the envelope lines of a bearing to the part that makes them.
+var defectFamilies = []struct {
+	name string
+	text string
+	mode asset.Mode
+}{
+	{"bpfo", "outer-race", asset.OuterRace},
+	{"bpfi", "inner-race", asset.InnerRace},
+	{"bsf", "rolling-element", asset.RollingElement},
+	{"ftf", "cage", asset.Cage},
+}
+
+// defect judges the lines at a bearing's defect frequencies in the envelope
+// spectrum of the component's channels. It needs geometry and no learning; when
+// there was a learning span, what stood there at commissioning raises the limit.
+type defect struct {
+	common
+	db    [4][]int // defect_* by family
+	found [4][]int // found_* by family
+}
+
+func (d *defect) offer(i int, f tracked) {
+	if f.component != d.component || !d.opt.matches(f.Field) {
+		return
+	}
+	for k, fam := range defectFamilies {
+		switch f.Name {
+		case "defect_" + fam.name:
+			d.db[k] = append(d.db[k], i)
+			d.idx = append(d.idx, i)
+		case "found_" + fam.name:
+			d.found[k] = append(d.found[k], i)
+		}
+	}
+}
+
+// family is the strongest line of one family over the channels.
+type family struct {
+	at    int // field; -1 for none
+	db    float64
+	found float64 // harmonics; NaN when not counted
+	limit float64
+}
+
+func (d *defect) families(in *instant) [4]family {
+	var out [4]family
+	for k := range out {
+		f := family{at: -1, db: math.NaN(), found: math.NaN(), limit: d.opt.Limit}
+		for _, i := range d.db[k] {
+			v := in.now[i]
+			if math.IsNaN(v) {
+				continue
+			}
+			limit := math.Max(d.opt.Limit, d.standing(in, i))
+			if f.at < 0 || v-limit > f.db-f.limit {
+				f.at, f.db, f.limit = i, v, limit
+				f.found = d.count(in, k, in.fields[i].Channel)
+			}
+		}
+		out[k] = f
+	}
+	return out
+}
+
+// standing is the level that a line may reach that stood there at commissioning:
+// four spreads and at least 3 dB over its median.
+func (d *defect) standing(in *instant, i int) float64 {
+	b := in.fields[i].base
+	if b.N == 0 {
+		return 0
+	}
+	return b.Center + math.Max(3, 4*b.Scale)
+}
+
+func (d *defect) count(in *instant, k int, channel string) float64 {
+	for _, i := range d.found[k] {
+		if in.fields[i].Channel == channel {
+			return in.now[i]
+		}
+	}
+	return math.NaN()
+}
+
+// score is the worst margin over the limits, put on the scale of the option.
+func (d *defect) score(in *instant) (worst float64, at int, fams [4]family) {
+	fams = d.families(in)
+	worst, at = math.NaN(), -1
+	for k, f := range fams {
+		if f.at < 0 {
+			continue
+		}
+		if s := f.db - f.limit + d.opt.Limit; at < 0 || s > worst {
+			worst, at = s, k
+		}
+	}
+	return worst, at, fams
+}
+
+func (d *defect) learn(span *replay) *Learned {
+	var scores []float64
+	for in := range span.instants() {
+		if s, at, _ := d.score(in); at >= 0 {
+			scores = append(scores, s)
+		}
+	}
+	return d.common.found(scores)
+}
+
+func (d *defect) judge(in *instant) (asset.Assessment, bool) {
+	if !d.present(in) {
+		return asset.Assessment{}, false
+	}
+	s, at, fams := d.score(in)
+	if at < 0 {
+		return asset.Assessment{}, false
+	}
+	a := d.answer(in, s, d.opt.Limit, d.p(s))
+	enough := !(fams[at].found < float64(d.opt.Harmonics)) // not counted is enough
+	a.Abnormal = d.past.step(s >= d.opt.Limit && enough, d.opt.M, d.opt.N)
+	if s < d.opt.Watch {
+		return a, true
+	}
+	if !enough {
+		a.Trust = 0.5
+	}
+	a.Modes = map[asset.Mode]float64{}
+	sum := 0.0
+	for _, f := range fams {
+		sum += weightOf(f, d.opt)
+	}
+	for k, f := range fams {
+		w := weightOf(f, d.opt)
+		if w <= 0 {
+			continue
+		}
+		fam := defectFamilies[k]
+		a.Modes[fam.mode] = w / sum
+		key := in.fields[f.at].Key()
+		text := fmt.Sprintf("%s defect frequency (%s) stands %.1f dB over the envelope's noise on %s (watch %.0f dB, alert %.0f dB)", fam.text, strings.ToUpper(fam.name), f.db, in.fields[f.at].Channel, d.opt.Watch, f.limit)
+		if !math.IsNaN(f.found) {
+			text += fmt.Sprintf(", %.0f harmonics found", f.found)
+		}
+		a.Evidence = append(a.Evidence, d.evidence(key, f.db, f.limit, w/sum, text))
+	}
+	return a, true
+}
+
+// weightOf is how much of the suspicion a family earns: the square of what it
+// has over half of the watch level, less when its harmonics are missing.
+func weightOf(f family, o DetectorOptions) float64 {
+	if f.at < 0 {
+		return 0
+	}
+	w := math.Max(0, f.db-f.limit+o.Limit-o.Watch/2)
+	w *= w
+	if f.found < float64(o.Harmonics) {
+		w /= 2
+	}
+	return w
+}
+
+// p of a score: learned when it was, else on noise, where the mean of three
+// harmonics passes 7.0 dB in 5 % and 7.7 dB in 1 % of windows, and a tenth as
+// often for each 3 dB more.
+func (d *defect) p(s float64) float64 {
+	if d.learned != nil && d.learned.Scores.N >= 30 {
+		return d.learned.Scores.P(s)
+	}
+	switch {
+	case s <= 4.5:
+		return math.Min(1, 1-0.5*math.Max(s, 0)/4.5)
+	case s <= 7:
+		return 0.5 * math.Pow(0.1, (s-4.5)/2.5)
+	case s <= 7.7:
+		return 0.05 * math.Pow(0.2, (s-7)/0.7)
+	}
+	return 0.01 * math.Pow(0.1, (s-7.7)/3)
+}
+
+func (d *defect) walk(c *codec) { c.u64(&d.past.bits) }

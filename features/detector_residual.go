@@ -1,0 +1,52 @@
+package features
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// residual judges how far a metric has moved from what the asset's own healthy
+// past makes expected at this load and ambient.
+type residual struct{ common }
+
+func (d *residual) judge(in *instant) (asset.Assessment, bool) {
+	worst, at := math.NaN(), -1
+	for _, i := range d.idx {
+		if v := d.opt.sided(in.now[i]); !math.IsNaN(v) && (at < 0 || v > worst) {
+			worst, at = v, i
+		}
+	}
+	if at < 0 {
+		return asset.Assessment{}, false
+	}
+	b := in.fields[at].base
+	a := d.answer(in, worst, d.opt.Limit, tailOfT(worst, b.N, d.opt.Side == "both"))
+	a.Trust = math.Min(1, float64(b.N)/5)
+	a.Abnormal = d.past.step(worst > d.opt.Limit, d.opt.M, d.opt.N)
+	if worst > d.opt.Limit/2 {
+		f := &in.fields[at]
+		metric := f.Channel
+		kelvin := in.now[at] * b.Scale
+		a.Evidence = []asset.Evidence{d.evidence(f.Key(), in.now[at], d.opt.Limit, 1,
+			fmt.Sprintf("%s has been %+.2g %s from what its load and surroundings explain on the running mean, %.1f times the spread at commissioning (limit %.1f)", metric, kelvin, b.Unit, math.Abs(in.now[at]), d.opt.Limit))}
+		d.suspect(&a, math.Min(1, worst/(2*d.opt.Limit)))
+	}
+	return a, true
+}
+
+// tailOfT is the probability of a standardised mean this high when its scale was
+// learned from about n independent stretches: Student's t with n−1 degrees.
+func tailOfT(z float64, n int, both bool) float64 {
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: math.Max(3, float64(n-1))}
+	p := t.Survival(z)
+	if both {
+		p *= 2
+	}
+	return math.Min(p, 1)
+}
+
+func (d *residual) walk(c *codec) { c.u64(&d.past.bits) }

@@ -1,0 +1,409 @@
+package features
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// MonitorOptions configures the judging of one asset against its own past.
+type MonitorOptions struct {
+	Detectors []DetectorOptions
+	Normal    []NormalOptions
+	// Baseline is one that Export gave, of this asset or another of its kind. The
+	// asset then starts commissioned, whatever learning span it declares.
+	Baseline []byte
+}
+
+// Monitor judges the features of one asset against its own past, one snapshot at
+// a time in event time. It is owned by one goroutine. What it carries from one
+// snapshot to the next goes through Save and Load without losing a bit.
+type Monitor struct {
+	opt       MonitorOptions
+	plate     asset.Nameplate
+	baseline  *Baseline
+	fields    []tracked
+	index     map[Field]int // by channel and name; Unit empty
+	normals   []*normal
+	detectors []detector // sensors first
+	in        *instant
+	span      spanState
+	diary     diary
+	dirty     struct{ state, fields, baseline bool }
+	encoded   []byte // the frozen baseline
+}
+
+// spanState says how far the commissioning span has come.
+type spanState struct {
+	firstNs int64 // of the first reading
+	lastNs  int64 // of the newest telemetry instant that was counted
+	rows    int   // distinct instants of telemetry
+	started bool
+	over    bool
+}
+
+// Least qualities of a vector for a verdict and for a baseline.
+const (
+	judgeQuality = 50
+	learnQuality = 80
+)
+
+// NewMonitor makes a monitor for one asset. An error names the option that it
+// cannot meet, or says why the baseline does not fit.
+func NewMonitor(opt MonitorOptions, plate asset.Nameplate) (*Monitor, error) {
+	m := &Monitor{plate: plate, index: map[Field]int{}, in: &instant{}}
+	m.opt.Baseline = opt.Baseline
+	if err := m.resolve(opt); err != nil {
+		return nil, fmt.Errorf("asset %s: %w", plate.ID, err)
+	}
+	m.build()
+	for _, n := range m.normals {
+		for k, f := range n.derived() {
+			n.out[k] = m.register(f, tracked{derived: true, component: firstComponent(&plate)})
+		}
+	}
+	if m.span.over = !m.learns(); len(opt.Baseline) > 0 {
+		b, err := decodeBaseline(opt.Baseline, plate.Kind)
+		if err != nil {
+			return nil, fmt.Errorf("asset %s: %w", plate.ID, err)
+		}
+		m.span.over = true
+		m.adopt(b)
+	}
+	m.dirty.fields = false
+	return m, nil
+}
+
+// learns reports whether the nameplate gives a commissioning span.
+func (m *Monitor) learns() bool {
+	l := m.plate.Learning
+	return l != nil && (l.Rows > 0 || l.DurationS > 0)
+}
+
+// resolve checks the options against the nameplate.
+func (m *Monitor) resolve(opt MonitorOptions) error {
+	names := map[string]bool{}
+	for _, o := range opt.Detectors {
+		o, err := o.withDefaults()
+		if err != nil {
+			return err
+		}
+		if names[o.Name+"/"+o.Component] {
+			return fmt.Errorf("%w: two detectors are named %q: give one a Name", ErrOptions, o.Name)
+		}
+		names[o.Name+"/"+o.Component] = true
+		if o.Zones != "" {
+			if _, ok := zoneTable(o.Zones); !ok {
+				return fmt.Errorf("%w: %s: Zones %q has no velocity row", ErrOptions, o.Name, o.Zones)
+			}
+		}
+		switch missing := m.undeclared(o); {
+		case missing == "":
+			m.opt.Detectors = append(m.opt.Detectors, o)
+		case !o.Optional:
+			return fmt.Errorf("%w: %s: the asset declares no channel or metric for field %q", ErrOptions, o.Name, missing)
+		}
+	}
+	for _, o := range opt.Normal {
+		o, ok, err := o.resolve(&m.plate)
+		if err != nil {
+			return err
+		}
+		if ok {
+			m.opt.Normal = append(m.opt.Normal, o)
+		}
+	}
+	return nil
+}
+
+// undeclared returns the first field of the detector whose channel or metric the
+// nameplate, when it declares any, does not have.
+func (m *Monitor) undeclared(o DetectorOptions) string {
+	if len(m.plate.Channels)+len(m.plate.Metrics) == 0 {
+		return ""
+	}
+	for _, f := range o.Fields {
+		name, _, _ := strings.Cut(f, "/")
+		has := strings.HasSuffix(name, "*") ||
+			slices.ContainsFunc(m.plate.Channels, func(c asset.Channel) bool { return c.Name == name }) ||
+			slices.ContainsFunc(m.plate.Metrics, func(c asset.Metric) bool { return c.Name == name })
+		if !has {
+			return f
+		}
+	}
+	return ""
+}
+
+// build makes fresh models and detectors, sensors first, and gives them what was
+// learned and the fields seen so far.
+func (m *Monitor) build() {
+	outs := make([][3]int, len(m.opt.Normal))
+	for i, n := range m.normals {
+		outs[i] = n.out
+	}
+	m.normals, m.detectors = nil, nil
+	for i, o := range m.opt.Normal {
+		n := &normal{opt: o, target: -1, inputs: make([]int, len(o.Inputs)), out: outs[i]}
+		for k := range n.inputs {
+			n.inputs[k] = -1
+		}
+		if m.baseline != nil {
+			n.learned = learnedBy(m.baseline.Normal, o.Target, "")
+			if n.learned != nil && !n.fits() {
+				n.learned = nil
+			}
+		}
+		m.normals = append(m.normals, n)
+	}
+	ordered := slices.Clone(m.opt.Detectors)
+	slices.SortStableFunc(ordered, func(a, b DetectorOptions) int {
+		return cmp.Compare(btoi(b.Type == "sensor"), btoi(a.Type == "sensor"))
+	})
+	for _, o := range ordered {
+		for _, component := range o.components(&m.plate) {
+			m.detectors = append(m.detectors, m.detector(o, component))
+		}
+	}
+	for i := range m.fields {
+		m.offer(i)
+	}
+}
+
+// detector makes one for a component, with what it learned.
+func (m *Monitor) detector(o DetectorOptions, component string) detector {
+	c := common{opt: o, component: component}
+	if m.baseline != nil {
+		c.digest = m.baseline.ID
+		c.learned = learnedBy(m.baseline.Detectors, o.Name, component)
+	}
+	return newDetector(c, &m.plate)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// adopt freezes a baseline.
+func (m *Monitor) adopt(b *Baseline) {
+	m.baseline = b
+	for i := range m.fields {
+		m.fields[i].base = m.baseOf(m.fields[i])
+	}
+	m.build()
+}
+
+// baseOf is a field's baseline; that of a residual holds its model's figures.
+func (m *Monitor) baseOf(f tracked) FieldBaseline {
+	if m.baseline == nil {
+		return FieldBaseline{}
+	}
+	if !f.derived {
+		return m.baseline.field(f.Channel, f.Name)
+	}
+	l := learnedBy(m.baseline.Normal, f.Channel, "")
+	if l == nil {
+		return FieldBaseline{}
+	}
+	b := FieldBaseline{Channel: f.Channel, Name: f.Name, N: l.N, Scale: 1}
+	for _, t := range m.plate.Metrics {
+		if t.Name == f.Channel {
+			if _, unit, ok := asset.Convert(0, t.Unit); ok {
+				b.Unit = unit
+			}
+		}
+	}
+	switch f.Name {
+	case "residual":
+	case "residual_z":
+		b.Scale = l.Scale
+	default:
+		b.Scale = l.SlowScale
+	}
+	return b
+}
+
+// register finds a field's place or gives it one.
+func (m *Monitor) register(f Field, t tracked) int {
+	key := Field{Channel: f.Channel, Name: f.Name}
+	if i, ok := m.index[key]; ok {
+		return i
+	}
+	t.Field = f
+	if t.component == "" {
+		t.component = m.componentOf(f.Channel, t.wave)
+	}
+	t.base = m.baseOf(t)
+	i := len(m.fields)
+	m.fields = append(m.fields, t)
+	m.index[key] = i
+	m.dirty.fields = true
+	m.offer(i)
+	return i
+}
+
+// componentOf is the component that a channel or metric speaks for.
+func (m *Monitor) componentOf(channel string, wave bool) string {
+	if wave {
+		for _, c := range m.plate.Channels {
+			if c.Name == channel && c.Component != "" {
+				return c.Component
+			}
+		}
+	}
+	return firstComponent(&m.plate)
+}
+
+// offer shows a field to everyone. A detector that is told its component reads
+// telemetry that speaks for another.
+func (m *Monitor) offer(i int) {
+	f := m.fields[i]
+	for _, n := range m.normals {
+		n.offer(i, f)
+	}
+	for _, d := range m.detectors {
+		g := f
+		if o := d.options(); o.Component != "" && !f.wave {
+			g.component = o.Component
+		}
+		d.offer(i, g)
+	}
+}
+
+// Observe adds to the snapshot's vectors what follows from the asset's past (z
+// of every field with a baseline, residuals of modelled metrics), marks it when
+// it lies in the commissioning span, and returns what the detectors say.
+func (m *Monitor) Observe(s *Snapshot) []asset.Assessment {
+	m.dirty.state = true
+	m.read(s)
+	if !m.span.over && m.inSpan(s) {
+		s.Learning = true
+		m.note(s)
+		return m.learning()
+	}
+	if !m.span.over {
+		m.freeze()
+		m.read(s)
+	}
+	out := m.judge(m.in)
+	m.write(s)
+	return out
+}
+
+// read turns the snapshot into an instant.
+func (m *Monitor) read(s *Snapshot) {
+	for i := range s.Vectors {
+		v := &s.Vectors[i]
+		for _, f := range v.Fields {
+			m.register(f, tracked{wave: v.Channel != ""})
+		}
+	}
+	m.in.reset(s.Time.UnixNano(), m.fields)
+	for i := range s.Vectors {
+		v := &s.Vectors[i]
+		for j, f := range v.Fields {
+			at := m.index[Field{Channel: f.Channel, Name: f.Name}]
+			switch {
+			case v.Quality < judgeQuality:
+				m.in.why[at] = "low-quality"
+			case math.IsNaN(v.Values[j]) || math.IsInf(v.Values[j], 0):
+				if v.Reasons != nil {
+					m.in.why[at] = v.Reasons[j]
+				}
+			default:
+				m.in.set(at, v.Values[j], "")
+			}
+		}
+	}
+	m.in.score()
+}
+
+// judge lets the sensors, the models and the detectors speak in this order.
+func (m *Monitor) judge(in *instant) []asset.Assessment {
+	var out []asset.Assessment
+	derived := false
+	for _, d := range m.detectors {
+		if d.options().Type != "sensor" && !derived {
+			m.derive(in)
+			derived = true
+		}
+		if a, ok := d.judge(in); ok {
+			out = append(out, a)
+		}
+	}
+	if !derived {
+		m.derive(in)
+	}
+	return out
+}
+
+func (m *Monitor) derive(in *instant) {
+	for _, n := range m.normals {
+		n.derive(in)
+	}
+}
+
+// write appends z and residuals to the vectors.
+func (m *Monitor) write(s *Snapshot) {
+	if m.baseline == nil {
+		return
+	}
+	for i := range s.Vectors {
+		v := &s.Vectors[i]
+		own := v.Fields
+		v.Fields, v.Values = slices.Clip(v.Fields), slices.Clip(v.Values)
+		for _, f := range own {
+			at := m.index[Field{Channel: f.Channel, Name: f.Name}]
+			if m.fields[at].base.N == 0 {
+				continue
+			}
+			v.add(Field{Channel: f.Channel, Name: f.Name + "_z", Unit: "1"}, m.in.z[at], cmp.Or(m.in.why[at], "undefined"))
+		}
+		if v.Channel != "" {
+			continue
+		}
+		for _, n := range m.normals {
+			if n.learned == nil {
+				continue
+			}
+			for _, at := range n.out {
+				v.add(m.fields[at].Field, m.in.now[at], cmp.Or(m.in.why[at], "absent"))
+			}
+		}
+	}
+}
+
+// add appends a derived field.
+func (v *Vector) add(f Field, value float64, why asset.Reason) {
+	v.Fields = append(v.Fields, f)
+	v.Values = append(v.Values, value)
+	if math.IsNaN(value) && v.Reasons == nil {
+		v.Reasons = make([]asset.Reason, len(v.Fields)-1)
+	}
+	if v.Reasons != nil {
+		if !math.IsNaN(value) {
+			why = ""
+		}
+		v.Reasons = append(slices.Clip(v.Reasons), why)
+	}
+}
+
+// Export is the frozen baseline as JSON, for MonitorOptions.Baseline; nil while
+// there is none.
+func (m *Monitor) Export() []byte {
+	if m.baseline == nil {
+		return nil
+	}
+	body, err := json.Marshal(m.baseline)
+	if err != nil {
+		return nil
+	}
+	return body
+}

@@ -1,0 +1,420 @@
+package features
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// NormalOptions configures the normal behaviour of one metric: what its value
+// should be, given metrics that a fault in it does not move. There are no
+// autoregressive terms, because they would absorb a slow fault.
+type NormalOptions struct {
+	// Target is the metric, e.g. rear_bearing_temperature.
+	Target string
+	// Inputs are metrics, e.g. ambient_temperature, generator_power, rotor_speed,
+	// and the same quantity of a twin part.
+	Inputs []string
+	// Squares are those inputs whose square also enters (losses grow with power²).
+	Squares []string
+	// LagsH are the time constants in hours of exponential means of every input that
+	// enter beside its present value; default none.
+	LagsH []float64
+	// Ridge is the penalty on the standardised coefficients per learning row;
+	// default 1e-3.
+	Ridge float64
+	// SlowH is the length in hours of the running mean of the residual; default 24.
+	SlowH float64
+	// HoldS is how long a missing input is taken as unchanged, in seconds; default 900.
+	HoldS float64
+	// Optional leaves the model out for an asset that lacks the target, and an input
+	// out where the asset lacks it, instead of an error.
+	Optional bool
+}
+
+// resolve fills in defaults and drops or refuses metrics that the asset lacks.
+// ok is false when nothing remains to model.
+func (o NormalOptions) resolve(plate *asset.Nameplate) (_ NormalOptions, ok bool, err error) {
+	o.Ridge, o.SlowH, o.HoldS = cmp.Or(o.Ridge, 1e-3), cmp.Or(o.SlowH, 24), cmp.Or(o.HoldS, 900)
+	if !(o.Ridge > 0) || !(o.SlowH > 0) || !(o.HoldS > 0) {
+		return o, false, fmt.Errorf("%w: normal behaviour of %s: Ridge, SlowH and HoldS must be positive", ErrOptions, o.Target)
+	}
+	for _, h := range o.LagsH {
+		if !(h > 0) {
+			return o, false, fmt.Errorf("%w: normal behaviour of %s: LagsH = %v must be positive", ErrOptions, o.Target, h)
+		}
+	}
+	lacks := func(metric string) bool {
+		return len(plate.Metrics) > 0 && !slices.ContainsFunc(plate.Metrics, func(m asset.Metric) bool { return m.Name == metric })
+	}
+	if o.Optional {
+		o.Inputs = slices.DeleteFunc(slices.Clone(o.Inputs), lacks)
+		return o, !lacks(o.Target) && len(o.Inputs) > 0, nil
+	}
+	for _, m := range append([]string{o.Target}, o.Inputs...) {
+		if lacks(m) {
+			return o, false, fmt.Errorf("%w: normal behaviour of %s: asset %s declares no metric %q", ErrOptions, o.Target, plate.ID, m)
+		}
+	}
+	if len(o.Inputs) == 0 {
+		return o, false, fmt.Errorf("%w: normal behaviour of %s: no inputs", ErrOptions, o.Target)
+	}
+	return o, true, nil
+}
+
+// normal predicts one metric and follows how far it strays.
+type normal struct {
+	opt     NormalOptions
+	learned *Learned
+	target  int    // field; -1 until it appears
+	inputs  []int  // fields, parallel to opt.Inputs
+	out     [3]int // residual, residual_z and its slow mean
+	state   normalState
+}
+
+// normalState is what a model carries from one instant to the next.
+type normalState struct {
+	held   []float64 // last known inputs
+	heldNs []int64
+	lags   []float64 // input-major
+	num    float64   // slow mean = num/den
+	den    float64
+	lastNs int64
+}
+
+func (n *normal) slowName() string {
+	return "residual_z_" + strconv.FormatFloat(n.opt.SlowH, 'g', -1, 64) + "h"
+}
+
+// derived are the fields that the model adds, in the order of out.
+func (n *normal) derived() [3]Field {
+	return [3]Field{{n.opt.Target, "residual", ""}, {n.opt.Target, "residual_z", "1"}, {n.opt.Target, n.slowName(), "1"}}
+}
+
+// fits reports whether what was learned has the shape of the options.
+func (n *normal) fits() bool {
+	p := len(n.opt.Inputs) * (1 + len(n.opt.LagsH))
+	for _, m := range n.opt.Inputs {
+		if slices.Contains(n.opt.Squares, m) {
+			p++
+		}
+	}
+	return len(n.learned.Mean) == p && slices.Equal(n.learned.Fields, n.opt.Inputs)
+}
+
+// offer learns where its metrics are.
+func (n *normal) offer(i int, f tracked) {
+	if f.wave || f.derived || f.Name != "value" {
+		return
+	}
+	if f.Channel == n.opt.Target {
+		n.target = i
+	}
+	for k, m := range n.opt.Inputs {
+		if f.Channel == m {
+			n.inputs[k] = i
+		}
+	}
+}
+
+// step takes the instant's inputs in and returns the regressors; nil while one
+// is missing.
+func (n *normal) step(in *instant) []float64 {
+	s, lags := &n.state, len(n.opt.LagsH)
+	if s.held == nil {
+		k := len(n.opt.Inputs)
+		s.held, s.heldNs, s.lags = make([]float64, k), make([]int64, k), make([]float64, k*lags)
+		for i := range s.held {
+			s.held[i] = math.NaN()
+		}
+	}
+	whole := true
+	var x []float64
+	for k, i := range n.inputs {
+		if i >= 0 && !math.IsNaN(in.now[i]) {
+			n.take(k, in.now[i], in.ns)
+		}
+		if math.IsNaN(s.held[k]) || float64(in.ns-s.heldNs[k]) > n.opt.HoldS*1e9 {
+			whole = false
+			continue
+		}
+		x = append(x, s.held[k])
+		if slices.Contains(n.opt.Squares, n.opt.Inputs[k]) {
+			x = append(x, s.held[k]*s.held[k])
+		}
+		x = append(x, s.lags[k*lags:(k+1)*lags]...)
+	}
+	if !whole {
+		return nil
+	}
+	return x
+}
+
+// take moves one input's exponential means over the time since it was last seen.
+func (n *normal) take(k int, v float64, ns int64) {
+	s, lags := &n.state, len(n.opt.LagsH)
+	for j, h := range n.opt.LagsH {
+		p := &s.lags[k*lags+j]
+		if math.IsNaN(s.held[k]) {
+			*p = v
+			continue
+		}
+		dt := math.Max(0, float64(ns-s.heldNs[k])/3.6e12)
+		*p += (1 - math.Exp(-dt/h)) * (v - *p)
+	}
+	s.held[k], s.heldNs[k] = v, ns
+}
+
+// derive adds residual, residual_z and the slow mean of residual_z to the instant.
+func (n *normal) derive(in *instant) {
+	if n.learned == nil || n.target < 0 {
+		return
+	}
+	x := n.step(in)
+	y := in.now[n.target]
+	if x == nil || math.IsNaN(y) {
+		if !math.IsNaN(in.raw[n.target]) {
+			for _, i := range n.out {
+				in.set(i, math.NaN(), "input-missing")
+			}
+		}
+		return
+	}
+	r := y - n.predict(x)
+	in.set(n.out[0], r, "")
+	in.set(n.out[1], clamp(r/n.learned.Scale, 1e6), "")
+	if slow, ok := n.state.slow(r, in.ns, n.opt.SlowH); ok {
+		in.set(n.out[2], clamp(slow/n.learned.SlowScale, 1e6), "")
+	} else {
+		in.set(n.out[2], math.NaN(), "too-short")
+	}
+}
+
+// predict is the ridge regression's answer; inputs far outside of what was
+// learned are held at a quarter of the range beyond it.
+func (n *normal) predict(x []float64) float64 {
+	l := n.learned
+	y := l.Coef[0]
+	for j, v := range x {
+		room := 0.25 * (l.High[j] - l.Low[j])
+		v = math.Max(l.Low[j]-room, math.Min(l.High[j]+room, v))
+		y += l.Coef[j+1] * (v - l.Mean[j]) / l.Spread[j]
+	}
+	return y
+}
+
+// slow moves the time-weighted mean of r: an exponential one that has the age
+// and variance of a plain mean over the last hours h. What came before a gap
+// fades over it, and no single value stands for more than an eighth of h. ok is
+// false until a quarter of its weight is there.
+func (s *normalState) slow(r float64, ns int64, h float64) (mean float64, ok bool) {
+	tau := h / 2
+	dt := 0.0
+	if s.lastNs != 0 {
+		dt = math.Max(0, float64(ns-s.lastNs)/3.6e12)
+	}
+	s.lastNs = max(s.lastNs, ns)
+	fade, w := math.Exp(-dt/tau), 1-math.Exp(-math.Min(dt, h/8)/tau)
+	s.num, s.den = fade*s.num+w*r, fade*s.den+w
+	if s.den < 0.25 {
+		return 0, false
+	}
+	return s.num / s.den, true
+}
+
+func (n *normal) walk(c *codec) {
+	s := &n.state
+	c.floats(&s.held)
+	c.floats(&s.lags)
+	k := c.length(len(s.heldNs), 8)
+	if c.reading {
+		s.heldNs = make([]int64, k)
+	}
+	for i := range s.heldNs {
+		c.i64(&s.heldNs[i])
+	}
+	if c.reading && len(s.held) == 0 {
+		s.held = nil
+	}
+	c.f64(&s.num)
+	c.f64(&s.den)
+	c.i64(&s.lastNs)
+}
+
+// samples of a regression in time order.
+type samples struct {
+	x  [][]float64
+	y  []float64
+	ns []int64
+}
+
+// fit learns the model from the span; it stays without one when the span is too
+// short or an input never came.
+func (n *normal) fit(span *replay) {
+	n.learned = nil
+	n.state = normalState{}
+	var s samples
+	for in := range span.raw() {
+		x := n.step(in)
+		if n.target >= 0 && x != nil && !math.IsNaN(in.now[n.target]) {
+			s.x, s.y, s.ns = append(s.x, x), append(s.y, in.now[n.target]), append(s.ns, in.ns)
+		}
+	}
+	n.state = normalState{}
+	if len(s.y) < 30 || len(s.y) < 5*len(s.x[0]) {
+		return
+	}
+	l := ridge(s, n.opt.Ridge, nil)
+	if l == nil {
+		return
+	}
+	l.Name, l.Fields = n.opt.Target, n.opt.Inputs
+	held := heldOutResiduals(s, n.opt.Ridge)
+	n.learned = l
+	l.Scale, l.SlowScale, l.N = n.spread(s, held)
+	if !finite(l.Scale, l.SlowScale) {
+		n.learned = nil
+	}
+}
+
+// spread measures the residuals of held-out blocks, and their slow mean: the
+// data are autocorrelated, so in-sample residuals would flatter both.
+func (n *normal) spread(s samples, held []float64) (scale, slowScale float64, stretches int) {
+	stats := Robust(held)
+	cut := math.Max(5*stats.MAD, 1e-9)
+	var st normalState
+	sum, slowSum, k, slowK := 0.0, 0.0, 0, 0
+	for i, r := range held {
+		if math.IsNaN(r) {
+			continue
+		}
+		r = clamp(r, cut)
+		sum += r * r
+		k++
+		if m, ok := st.slow(r, s.ns[i], n.opt.SlowH); ok {
+			slowSum += m * m
+			slowK++
+		}
+	}
+	floor := 1e-6 * math.Max(1, math.Abs(n.learned.Coef[0]))
+	scale = math.Max(math.Sqrt(sum/float64(max(k, 1))), floor)
+	slowScale = scale // a span shorter than the mean: claim no gain from averaging
+	if slowK > 0 {
+		slowScale = math.Max(math.Sqrt(slowSum/float64(slowK)), 0.1*scale)
+	}
+	hours := float64(s.ns[len(s.ns)-1]-s.ns[0]) / 3.6e12
+	return scale, slowScale, max(1, int(hours/n.opt.SlowH))
+}
+
+// heldOutResiduals predicts each of eight consecutive blocks from the others.
+func heldOutResiduals(s samples, penalty float64) []float64 {
+	const blocks = 8
+	out := make([]float64, len(s.y))
+	use := make([]bool, len(s.y))
+	for b := range blocks {
+		lo, hi := b*len(s.y)/blocks, (b+1)*len(s.y)/blocks
+		for i := range use {
+			use[i] = i < lo || i >= hi
+		}
+		n := normal{learned: ridge(s, penalty, use)}
+		for i := lo; i < hi; i++ {
+			out[i] = math.NaN()
+			if n.learned != nil {
+				out[i] = s.y[i] - n.predict(s.x[i])
+			}
+		}
+	}
+	return out
+}
+
+// ridge fits standardised regressors with a penalty of lambda per row (Hoerl &
+// Kennard 1970, Technometrics 12:55), reweighted twice after Huber so that a few
+// odd rows do not bend it. use picks rows; nil means all. nil when singular.
+func ridge(s samples, lambda float64, use []bool) *Learned {
+	p := len(s.x[0])
+	l := &Learned{Mean: make([]float64, p), Spread: make([]float64, p), Low: make([]float64, p), High: make([]float64, p)}
+	var rows []int
+	for i := range s.y {
+		if use == nil || use[i] {
+			rows = append(rows, i)
+		}
+	}
+	if len(rows) <= p {
+		return nil
+	}
+	col := make([]float64, len(rows))
+	for j := range p {
+		for k, i := range rows {
+			col[k] = s.x[i][j]
+		}
+		l.Mean[j], l.Spread[j], _ = meanStd(col)
+		l.Low[j], l.High[j] = slices.Min(col), slices.Max(col)
+		if !(l.Spread[j] > 1e-9*math.Max(1, math.Abs(l.Mean[j]))) {
+			l.Spread[j] = math.Max(1, math.Abs(l.Mean[j])) // constant: its coefficient is 0
+		}
+	}
+	weight := make([]float64, len(rows))
+	for k := range weight {
+		weight[k] = 1
+	}
+	for range 3 {
+		if !l.solve(s, rows, weight, lambda) {
+			return nil
+		}
+		reweigh(&normal{learned: l}, s, rows, weight)
+	}
+	return l
+}
+
+// reweigh sets Huber's weights from the present residuals.
+func reweigh(n *normal, s samples, rows []int, weight []float64) {
+	r := make([]float64, len(rows))
+	for k, i := range rows {
+		r[k] = s.y[i] - n.predict(s.x[i])
+	}
+	cut := 2.5 * Robust(r).MAD
+	for k := range r {
+		weight[k] = 1
+		if a := math.Abs(r[k]); cut > 0 && a > cut {
+			weight[k] = cut / a
+		}
+	}
+}
+
+// solve is one weighted solution of the normal equations.
+func (l *Learned) solve(s samples, rows []int, weight []float64, lambda float64) bool {
+	p := len(l.Mean)
+	a, b := mat.NewSymDense(p+1, nil), mat.NewVecDense(p+1, nil)
+	z := make([]float64, p+1)
+	z[0] = 1
+	for k, i := range rows {
+		for j := range p {
+			z[j+1] = (s.x[i][j] - l.Mean[j]) / l.Spread[j]
+		}
+		for u := range z {
+			b.SetVec(u, b.AtVec(u)+weight[k]*z[u]*s.y[i])
+			for v := u; v < len(z); v++ {
+				a.SetSym(u, v, a.At(u, v)+weight[k]*z[u]*z[v])
+			}
+		}
+	}
+	for j := 1; j <= p; j++ {
+		a.SetSym(j, j, a.At(j, j)+lambda*float64(len(rows)))
+	}
+	var chol mat.Cholesky
+	if !chol.Factorize(a) {
+		return false
+	}
+	var x mat.VecDense
+	if err := chol.SolveVecTo(&x, b); err != nil {
+		return false
+	}
+	l.Coef = slices.Clone(x.RawVector().Data)
+	return finite(l.Coef...) && finite(l.Mean...) && finite(l.Spread...)
+}
