@@ -298,3 +298,33 @@ func TestReferenceBearingFrequencies(t *testing.T) {
 		}
 	}
 }
+
+func TestReferenceKurtogram(t *testing.T) {
+	type in struct {
+		X      []float64
+		FS     float64
+		Nlevel int
+	}
+	type out struct {
+		Levels    []asset.Number
+		Rows      [][]asset.Number `json:"kurt_rows"`
+		Max       asset.Number     `json:"max_kurt"`
+		Level     asset.Number
+		Bandwidth float64 `json:"bandwidth_hz"`
+		Center    float64 `json:"center_hz"`
+	}
+	r := readSignalReference[in, out](t, "kurtogram")
+	for _, c := range r.Cases {
+		var k kurtogram
+		rows := k.rows(c.Inputs.X, c.Inputs.Nlevel)
+		if len(rows) != len(c.Outputs.Rows) {
+			t.Fatalf("%s: %d rows, want %d", c.ID, len(rows), len(c.Outputs.Rows))
+		}
+		for i, row := range rows {
+			r.agree(t, c.ID+" level", row.Level, c.Outputs.Levels[i])
+			r.agreeAll(t, c.ID+" row", row.Kurt, c.Outputs.Rows[i])
+		}
+		b := k.choose(c.Inputs.X, c.Inputs.FS, 0)
+		within(t, c.ID+" centre", (b.Lo+b.Hi)/2, asset.Number(c.Outputs.Center), c.Outputs.Bandwidth/2, 0)
+	}
+}
