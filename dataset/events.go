@@ -9,12 +9,12 @@ import (
 )
 
 var eventColumns = []want{
-	{name: "time", type_: instant},
-	{name: "asset", type_: text},
-	{name: "component", type_: text, optional: true},
-	{name: "kind", type_: text},
-	{name: "code", type_: text, optional: true},
-	{name: "text", type_: text, optional: true},
+	{name: "time", holds: instant},
+	{name: "asset", holds: text},
+	{name: "component", holds: text, optional: true},
+	{name: "kind", holds: text},
+	{name: "code", holds: text, optional: true},
+	{name: "text", holds: text, optional: true},
 }
 
 // events holds the events of all files in memory: they are few.
@@ -51,7 +51,7 @@ func (e *events) indexFile(file int, t *table) error {
 	var cols []*column
 	defer func() { closeAll(cols) }()
 	for _, w := range eventColumns {
-		cols = append(cols, t.column(w.name, w.type_, n))
+		cols = append(cols, t.column(w.name, w.holds, n))
 	}
 	last := map[int32]int64{}
 	for row := range t.pq.NumRows() {

@@ -14,11 +14,15 @@ import (
 // need not end where rows end.
 type lists struct {
 	pager
-	max      byte // definition level of a value
-	gaps     bool // elements may be null
+	max      byte         // definition level of a value
+	gaps     bool         // elements may be null
+	page     parquet.Page // the slices below are its own until it is released
 	rep, def []byte
-	vals     []float64
-	at, v    int // next level of the page, next value
+	ints     []int32   // the values of the page: one of the three
+	singles  []float32 //
+	doubles  []float64 //
+	n        int       // number of values
+	at, v    int       // next level of the page, next value
 	fresh    bool
 	done     bool
 }
@@ -69,31 +73,48 @@ func (l *lists) take(dst []float32, end int, scale float64, keep bool) ([]float3
 	def := l.def[l.at:end]
 	l.at = end
 	n := bytes.Count(def, []byte{l.max})
-	if l.v+n > len(l.vals) {
-		return dst, fmt.Errorf("list of %d values, page has %d left: %w", n, len(l.vals)-l.v, io.ErrUnexpectedEOF)
+	if l.v+n > l.n {
+		return dst, fmt.Errorf("list of %d values, page has %d left: %w", n, l.n-l.v, io.ErrUnexpectedEOF)
 	}
-	vals := l.vals[l.v : l.v+n]
+	k := l.v
 	l.v += n
 	if !keep {
 		return dst, nil
 	}
+	dst = growTo(dst, len(def))
 	if n == len(def) {
-		dst = growTo(dst, n)
-		for _, x := range vals {
-			dst = append(dst, float32(x*scale))
-		}
-		return dst, nil
+		return l.append(dst, k, n, scale), nil
 	}
-	k := 0
 	for _, d := range def {
 		if d == l.max {
-			dst = append(dst, float32(vals[k]*scale))
+			dst = l.append(dst, k, 1, scale)
 			k++
 		} else if l.gaps && d == l.max-1 {
 			dst = append(dst, float32(math.NaN()))
 		}
 	}
 	return dst, nil
+}
+
+// append adds the values [k, k+n) × scale to dst.
+func (l *lists) append(dst []float32, k, n int, scale float64) []float32 {
+	switch {
+	case l.ints != nil:
+		return scaled(dst, l.ints[k:k+n], scale)
+	case l.singles != nil && scale == 1:
+		return append(dst, l.singles[k:k+n]...)
+	case l.singles != nil:
+		return scaled(dst, l.singles[k:k+n], scale)
+	default:
+		return scaled(dst, l.doubles[k:k+n], scale)
+	}
+}
+
+func scaled[T int32 | float32 | float64](dst []float32, src []T, scale float64) []float32 {
+	for _, x := range src {
+		dst = append(dst, float32(float64(x)*scale))
+	}
+	return dst
 }
 
 func growTo(dst []float32, n int) []float32 {
@@ -117,25 +138,54 @@ func (l *lists) fill() error {
 			return err
 		}
 		l.fresh = fresh
-		l.rep = append(l.rep[:0], page.RepetitionLevels()...)
-		l.def = append(l.def[:0], page.DefinitionLevels()...)
-		l.at, l.v = 0, 0
-		l.vals, err = floats(page, l.vals)
-		parquet.Release(page)
-		if err == nil && (len(l.rep) != len(l.def) || len(l.rep) == 0) {
-			err = fmt.Errorf("list page with %d and %d levels: %w", len(l.rep), len(l.def), io.ErrUnexpectedEOF)
-		}
-		if err != nil {
+		l.drop()
+		l.page = page
+		if err := l.load(page); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (l *lists) load(page parquet.Page) (err error) {
+	l.rep, l.def = page.RepetitionLevels(), page.DefinitionLevels()
+	data := page.Data()
+	switch kind := page.Type().Kind(); {
+	case page.Dictionary() == nil && kind == parquet.Int32:
+		l.ints = data.Int32()
+		l.n = len(l.ints)
+	case page.Dictionary() == nil && kind == parquet.Float:
+		l.singles = data.Float()
+		l.n = len(l.singles)
+	default:
+		if l.doubles, err = floats(page, nil); err != nil {
+			return err
+		}
+		l.n = len(l.doubles)
+	}
+	if len(l.rep) != len(l.def) || len(l.rep) == 0 {
+		return fmt.Errorf("list page with %d and %d levels: %w", len(l.rep), len(l.def), io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+// drop gives the page's memory back.
+func (l *lists) drop() {
+	if l.page != nil {
+		parquet.Release(l.page)
+	}
+	l.page, l.rep, l.def, l.ints, l.singles, l.doubles = nil, nil, nil, nil, nil, nil
+	l.at, l.v, l.n = 0, 0, 0
+}
+
+func (l *lists) close() {
+	l.drop()
+	l.pager.close()
+}
+
 // toGroup moves to the start of a row group.
 func (l *lists) toGroup(group int) {
 	l.close()
 	l.group = group - 1
-	l.rep, l.def, l.vals = l.rep[:0], l.def[:0], l.vals[:0]
-	l.at, l.v, l.done = 0, 0, false
+	l.done = false
 }

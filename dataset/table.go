@@ -29,7 +29,7 @@ func (d *damage) Unwrap() error { return d.err }
 // want names a column that a file must have and what it must hold.
 type want struct {
 	name     string
-	type_    columnType
+	holds    columnType
 	or       string // another column that will do instead
 	optional bool
 }
@@ -98,8 +98,8 @@ func (t *table) check(columns []want) error {
 		if !ok && !c.optional {
 			return fmt.Errorf("%s: no column %s", t.name, c.name)
 		}
-		if ok && !fits(leaf, c.type_) {
-			return fmt.Errorf("%s: column %s is %s, want a %s", t.name, c.name, leaf.Node.Type(), c.type_)
+		if ok && !fits(leaf, c.holds) {
+			return fmt.Errorf("%s: column %s is %s, want a %s", t.name, c.name, leaf.Node.Type(), c.holds)
 		}
 	}
 	return nil

@@ -11,18 +11,23 @@ import (
 )
 
 var telemetryColumns = []want{
-	{name: "time", type_: instant},
-	{name: "asset", type_: text},
-	{name: "metric", type_: text},
-	{name: "value", type_: number},
-	{name: "unit", type_: text},
-	{name: "quality", type_: number},
+	{name: "time", holds: instant},
+	{name: "asset", holds: text},
+	{name: "metric", holds: text},
+	{name: "value", holds: number},
+	{name: "unit", holds: text},
+	{name: "quality", holds: number},
 }
 
-// telemetry merges the rows of all telemetry files. The index keeps no rows,
-// only where the lanes are; one instant at a time is in memory.
+// loadRows is how many rows of files with several lanes are held in memory, at
+// 56 bytes each: reading such a file lane by lane would decode it many times.
+const loadRows = 6_000_000
+
+// telemetry merges the rows of all telemetry files. Of a file in order of time
+// the index keeps no rows, and one instant at a time is in memory.
 type telemetry struct {
 	ix      *index
+	loaded  int64   // rows in memory
 	cursors cursors // the earliest on top
 	group   []scalar
 	at      int // first row of the group that was not delivered
@@ -47,11 +52,63 @@ func indexTelemetry(ix *index, tables []*table) *telemetry {
 			ix.damaged = append(ix.damaged, tab.refusal(err))
 			continue
 		}
+		rows, err := t.load(tab, file, len(l.all))
+		if err != nil {
+			ix.damaged = append(ix.damaged, tab.refusal(err))
+			continue
+		}
 		for _, n := range l.all {
-			heap.Push(&t.cursors, &cursor{lane: n, file: file, next: n.spans[0].from, head: n.from})
+			heap.Push(&t.cursors, &cursor{lane: n, file: file, next: n.spans[0].from, head: n.from, rows: rows})
 		}
 	}
 	return t
+}
+
+// load reads a file of several lanes whole, when it fits; nil when it does not.
+func (t *telemetry) load(tab *table, file, lanes int) (rows []scalar, err error) {
+	err = guard(func() error {
+		if err := tab.open(); err != nil {
+			return err
+		}
+		defer tab.close()
+		n := tab.pq.NumRows()
+		if lanes < 3 || t.loaded+n > loadRows {
+			return nil
+		}
+		t.loaded += n
+		cols := tab.scalars(t.ix.names)
+		defer closeAll(cols)
+		rows = make([]scalar, 0, n)
+		for row := range n {
+			for _, c := range cols {
+				if err := c.fill(); err != nil {
+					return noEOF(err)
+				}
+			}
+			rows = append(rows, scalarAt(cols, file, row))
+		}
+		return nil
+	})
+	return rows, err
+}
+
+func (t *table) scalars(n *names) (cols []*column) {
+	for _, w := range telemetryColumns {
+		cols = append(cols, t.column(w.name, w.holds, n))
+	}
+	return cols
+}
+
+// scalarAt takes the values that the columns stand at.
+func scalarAt(cols []*column, file int, row int64) scalar {
+	s := scalar{
+		time: cols[0].times[cols[0].at], file: file, row: row, asset: cols[1].texts[cols[1].at], metric: cols[2].texts[cols[2].at],
+		value: cols[3].nums[cols[3].at], unit: cols[4].texts[cols[4].at], quality: cols[5].nums[cols[5].at],
+	}
+	for _, c := range cols {
+		c.at++
+	}
+	return s
 }
 
 // indexScalars puts the wanted rows of a file into lanes.
@@ -138,7 +195,7 @@ func (t *telemetry) close() {
 	for _, c := range t.cursors {
 		c.close()
 	}
-	t.cursors, t.group, t.at = nil, nil, 0
+	t.cursors, t.group, t.at, t.loaded = nil, nil, 0, 0
 }
 
 // cursor reads the rows of one lane.
@@ -147,62 +204,60 @@ type cursor struct {
 	file   int
 	head   int64 // time of the row to read next
 	span   int
-	next   int64 // row to read next
-	at     int64 // row that the columns stand before
+	next   int64    // row to read next
+	at     int64    // row that the columns stand before
+	rows   []scalar // of the file, when it was loaded; else columns are read
 	opened bool
 	cols   []*column
 }
 
 // read appends the rows of the instant now; io.EOF when the lane is exhausted.
 func (c *cursor) read(n *names, now int64, into *[]scalar) error {
-	if !c.opened {
+	if !c.opened && c.rows == nil {
 		if err := c.lane.table.open(); err != nil {
 			return err
 		}
 		c.opened = true
-		for _, w := range telemetryColumns {
-			c.cols = append(c.cols, c.lane.table.column(w.name, w.type_, n))
-		}
+		c.cols = c.lane.table.scalars(n)
 	}
 	for {
-		if err := c.ready(); err != nil {
-			return noEOF(err)
+		row, err := c.row(now)
+		if c.head != now || err != nil {
+			return err
 		}
-		tc := c.cols[0]
-		if c.head = tc.times[tc.at]; c.head != now {
-			return nil
+		*into = append(*into, row)
+		if c.next++; c.next < c.lane.spans[c.span].to {
+			continue
 		}
-		*into = append(*into, scalar{
-			time: c.head, file: c.file, row: c.next, asset: c.cols[1].texts[c.cols[1].at], metric: c.cols[2].texts[c.cols[2].at],
-			value: c.cols[3].nums[c.cols[3].at], unit: c.cols[4].texts[c.cols[4].at], quality: c.cols[5].nums[c.cols[5].at],
-		})
-		for _, col := range c.cols {
-			col.at++
+		if c.span++; c.span >= len(c.lane.spans) {
+			return io.EOF
 		}
-		c.next, c.at = c.next+1, c.next+1
-		if c.next >= c.lane.spans[c.span].to {
-			if c.span++; c.span >= len(c.lane.spans) {
-				return io.EOF
-			}
-			c.next = c.lane.spans[c.span].from
-		}
+		c.next = c.lane.spans[c.span].from
 	}
 }
 
-// ready brings all columns to the row to read next.
-func (c *cursor) ready() error {
+// row looks at the row to read next, and takes it when it is of the instant.
+func (c *cursor) row(now int64) (scalar, error) {
+	if c.rows != nil {
+		c.head = c.rows[c.next].time
+		return c.rows[c.next], nil
+	}
 	for _, col := range c.cols {
 		if c.next > c.at {
 			if err := col.skip(c.next, c.next-c.at); err != nil {
-				return err
+				return scalar{}, noEOF(err)
 			}
 		}
 		if err := col.fill(); err != nil {
-			return err
+			return scalar{}, noEOF(err)
 		}
 	}
 	c.at = c.next
-	return nil
+	if c.head = c.cols[0].times[c.cols[0].at]; c.head != now {
+		return scalar{}, nil
+	}
+	c.at++
+	return scalarAt(c.cols, c.file, c.next), nil
 }
 
 func (c *cursor) close() {

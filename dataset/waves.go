@@ -11,15 +11,15 @@ import (
 )
 
 var waveColumns = []want{
-	{name: "time", type_: instant},
-	{name: "asset", type_: text},
-	{name: "channel", type_: text},
-	{name: "rate_hz", type_: number},
-	{name: "unit", type_: text},
-	{name: "quality", type_: number},
-	{name: "samples", type_: numbers, or: "counts"},
-	{name: "counts", type_: numbers, or: "samples"},
-	{name: "scale", type_: number, or: "samples"},
+	{name: "time", holds: instant},
+	{name: "asset", holds: text},
+	{name: "channel", holds: text},
+	{name: "rate_hz", holds: number},
+	{name: "unit", holds: text},
+	{name: "quality", holds: number},
+	{name: "samples", holds: numbers, or: "counts"},
+	{name: "counts", holds: numbers, or: "samples"},
+	{name: "scale", holds: number, or: "samples"},
 }
 
 // waveSlackUs lets channels of a file lie apart a little and still be read in
