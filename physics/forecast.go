@@ -1,0 +1,219 @@
+package physics
+
+import (
+	"math"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// forecast is what a growth law expects of the time to failure.
+type forecast struct {
+	rul   asset.RUL
+	failP float64 // NaN when nothing supports a probability
+	trust float64
+	basis string // in words
+}
+
+// node is one way in which the growth may go on.
+type node struct{ slope, distance, weight float64 }
+
+// mixture is a distribution of the time to failure; its weights sum to 1.
+type mixture []node
+
+// cdf is the probability of failure by t when each node's growth has the
+// diffusion σ.
+func (m mixture) cdf(sigma, t float64) float64 {
+	var p float64
+	for _, n := range m {
+		p += n.weight * wienerCDF(n.distance, n.slope, sigma, t)
+	}
+	return math.Min(p, 1)
+}
+
+// prior is the distribution of the remaining life before any growth is seen: the
+// fleet's Weibull law at this age, or, where only the age is known, Jeffreys'
+// scale-free prior F(r) = r/(r + k·age), whose median is k ages, whose P10 is a
+// ninth of that and whose P90 nine times (Gott 1993, Nature 363:315, for k = 1).
+type prior struct {
+	life   Weibull
+	age    float64
+	factor float64
+}
+
+func (l Growth) prior(x []float64) (p prior, ok bool) {
+	p = prior{life: l.opt.Life, age: x[growthAge] + l.opt.StartAgeH, factor: l.opt.AgeFactor}
+	return p, p.life.Scale > 0 || p.factor > 0 && p.age > 0
+}
+
+func (p prior) cdf(r float64) float64 {
+	if p.life.Scale > 0 {
+		return p.life.failWithin(p.age, r)
+	}
+	return r / (r + p.factor*p.age)
+}
+
+func (p prior) quantile(q float64) float64 {
+	if p.life.Scale > 0 {
+		return p.life.remaining(p.age, q)
+	}
+	return p.factor * p.age * q / (1 - q)
+}
+
+// forecast combines the prior, the paths of earlier lives and the growth seen.
+func (l Growth) forecast(x []float64, visible bool) forecast {
+	p, known := l.prior(x)
+	switch {
+	case !known && !visible:
+		return forecast{rul: asset.NoRUL(), failP: math.NaN(), trust: 0.5, basis: "no growth seen"}
+	case !known:
+		return l.extrapolate(x)
+	case !visible && len(l.opt.Paths) == 0:
+		f := forecast{rul: tidy(p.quantile(0.1), p.quantile(0.5), p.quantile(0.9)), failP: math.NaN(), trust: 0.3}
+		f.basis = "no growth seen, life expected from the age alone"
+		if p.life.Scale > 0 {
+			f.failP, f.trust, f.basis = p.cdf(l.opt.HorizonH), 0.5, "no growth seen, life expected from the fleet"
+		}
+		return f
+	}
+	return l.posterior(x, p, visible)
+}
+
+// remainder is the rest of the way and its variance.
+func (l Growth) remainder(x []float64) (distance, variance float64) {
+	return math.Max(1-x[growthLevel], 0.02), x[growthP00] + l.opt.ThresholdSd*l.opt.ThresholdSd
+}
+
+// extrapolate lets the slope go on, N(m, s²) with the threshold's uncertainty
+// added to first order. Without diffusion the quantiles are in closed form.
+func (l Growth) extrapolate(x []float64) forecast {
+	k := l.trend(x)
+	d, v := l.remainder(x)
+	k.P11 = math.Max(0, k.P11) + v*k.Slope*k.Slope/(d*d)
+	f := forecast{failP: k.reaches(d, l.opt.HorizonH), trust: 0.8, basis: "extrapolated"}
+	if l.opt.Diffusion <= 0 {
+		f.rul = tidy(k.until(d, 0.1), k.until(d, 0.5), k.until(d, 0.9))
+		return f
+	}
+	const n = 15
+	m := make(mixture, 0, n)
+	for i := range n {
+		slope := k.Slope + math.Sqrt(k.P11)*normalQuantile((float64(i)+0.5)/n)
+		m = append(m, node{slope, d, 1.0 / n})
+	}
+	f.failP = m.cdf(l.opt.Diffusion, l.opt.HorizonH)
+	f.rul = l.quantiles(m, d/k.Slope)
+	return f
+}
+
+func (l Growth) quantiles(m mixture, around float64) asset.RUL {
+	cdf := func(t float64) float64 { return m.cdf(l.opt.Diffusion, t) }
+	at := func(p float64) float64 { return quantileOf(cdf, p, around*1e-5, around*1e5) }
+	return tidy(at(0.1), at(0.5), at(0.9))
+}
+
+// posterior weighs remaining lives r on a logarithmic grid: the prior's mass
+// times the likelihood of the slope seen, N(m; D/r, s² + (σ_D/r)² + (0.3·D/r)²),
+// where growth shows (0.3 because growth does not keep its pace), times the
+// likelihood of the level at that share of life, where paths are known.
+func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
+	const n = 240
+	k := l.trend(x)
+	d, v := l.remainder(x)
+	lo := math.Log(p.quantile(0.5)) - 4*math.Ln10
+	step := 7 * math.Ln10 / n
+	m := make(mixture, 0, n)
+	best := math.Inf(-1)
+	before := p.cdf(math.Exp(lo))
+	for i := range n {
+		r, after := math.Exp(lo+(float64(i)+0.5)*step), p.cdf(math.Exp(lo+float64(i+1)*step))
+		w := math.Log(math.Max(after-before, 1e-300))
+		before = after
+		if visible {
+			mean := d / r
+			w += logNormal(k.Slope-mean, math.Max(0, k.P11)+(v/(d*d)+0.09)*mean*mean)
+		}
+		if len(l.opt.Paths) > 0 {
+			w += l.alongPaths(k, p.age/(p.age+r))
+		}
+		best = math.Max(best, w)
+		m = append(m, node{d / r, d, w})
+	}
+	var sum float64
+	for i := range m {
+		m[i].weight = math.Exp(m[i].weight - best)
+		sum += m[i].weight
+	}
+	kept := m[:0]
+	for _, q := range m {
+		if q.weight /= sum; q.weight > 1e-7 || l.opt.Diffusion <= 0 {
+			kept = append(kept, q)
+		}
+	}
+	f := forecast{trust: 0.6, basis: "weighed against earlier lives"}
+	if visible {
+		f.trust, f.basis = 0.9, "growth weighed against the life expected"
+	}
+	if l.opt.Diffusion > 0 {
+		f.failP, f.rul = kept.cdf(l.opt.Diffusion, l.opt.HorizonH), l.quantiles(kept, p.quantile(0.5))
+		return f
+	}
+	f.failP = kept.below(l.opt.HorizonH, step)
+	f.rul = tidy(kept.at(0.1, step), kept.at(0.5, step), kept.at(0.9, step))
+	return f
+}
+
+// logNormal is the log density of N(0, v) at d, without the constant.
+func logNormal(d, v float64) float64 {
+	v = math.Max(v, 1e-300)
+	return -0.5 * (math.Log(v) + d*d/v)
+}
+
+// alongPaths is the log likelihood of the level at the share u of a life: the
+// quantiles between the neighbouring path points as a two-sided normal.
+func (l Growth) alongPaths(k Trend, u float64) float64 {
+	q := pathAt(l.opt.Paths, u)
+	sd := (q.P50 - q.P10) / 1.2815515655446004
+	if k.Level > q.P50 {
+		sd = (q.P90 - q.P50) / 1.2815515655446004
+	}
+	return logNormal(k.Level-q.P50, math.Max(sd*sd, 0.03*0.03)+k.P00)
+}
+
+func pathAt(path []PathPoint, u float64) PathPoint {
+	for i, b := range path {
+		if u > b.Life {
+			continue
+		}
+		if i == 0 || b.Life <= path[i-1].Life {
+			return b
+		}
+		a := path[i-1]
+		t := (u - a.Life) / (b.Life - a.Life)
+		mix := func(p, q float64) float64 { return p + t*(q-p) }
+		return PathPoint{u, mix(a.P10, b.P10), mix(a.P50, b.P50), mix(a.P90, b.P90)}
+	}
+	return path[len(path)-1]
+}
+
+// below is the probability of a time up to t on a grid of times that are step
+// apart in ln t.
+func (m mixture) below(t, step float64) float64 {
+	var p float64
+	for _, n := range m {
+		share := (math.Log(t*n.slope/n.distance) + step/2) / step
+		p += n.weight * math.Min(math.Max(share, 0), 1)
+	}
+	return math.Min(p, 1)
+}
+
+// at is the q-quantile on such a grid.
+func (m mixture) at(q, step float64) float64 {
+	var p float64
+	for _, n := range m {
+		if p+n.weight >= q && n.weight > 0 {
+			return n.distance / n.slope * math.Exp(step*((q-p)/n.weight-0.5))
+		}
+		p += n.weight
+	}
+	return math.Inf(1)
+}
