@@ -39,11 +39,12 @@ type Order struct {
 	Status      Status           `json:"status"`
 	ERP         string           `json:"erp,omitempty"`        // which adapter has it
 	ERPNumber   string           `json:"erp_number,omitempty"` // notification number in the ERP
-	Attempts    int              `json:"attempts"`
-	NotBefore   time.Time        `json:"not_before,omitzero"` // wall clock of the next attempt
-	Problem     string           `json:"problem,omitempty"`   // what the ERP said last
-	HoldUntil   time.Time        `json:"hold_until,omitzero"` // wall clock until which an earlier create may still commit
-	Created     time.Time        `json:"created"`             // event time
+	Attempts    int              `json:"attempts"`             // creates tried
+	Failures    int              `json:"failures,omitempty"`   // of these, answered with an error inside the ERP (500)
+	NotBefore   time.Time        `json:"not_before,omitzero"`  // wall clock of the next attempt
+	Problem     string           `json:"problem,omitempty"`    // what the ERP said last
+	HoldUntil   time.Time        `json:"hold_until,omitzero"`  // wall clock until which an earlier create may still commit
+	Created     time.Time        `json:"created"`              // event time
 	Evidence    []asset.Evidence `json:"evidence,omitempty"`
 	Lease       int64            `json:"-"` // which hand-out of the outbox this copy is; 0 for none
 }
