@@ -233,7 +233,7 @@ func (b *Baseline) check() error {
 		}
 	}
 	for _, l := range b.Detectors {
-		if p := len(l.Mean); p > 0 && (len(l.Cov) != p*p || len(l.Fields) != p) {
+		if p := len(l.Mean); len(l.Cov) > 0 && (len(l.Cov) != p*p || len(l.Fields) != p) {
 			return fmt.Errorf("%w of asset %s: detector %s: %d means, %d covariances, %d fields", ErrBaseline, b.Asset, l.Name, p, len(l.Cov), len(l.Fields))
 		}
 	}

@@ -34,7 +34,7 @@ type DetectorOptions struct {
 	// Mode it suspects; default overheating for residual, none otherwise.
 	Mode asset.Mode
 	// Limit on the score's own scale, a floor under the learned one. Defaults: level
-	// 4 (σ), defect 15 (dB), residual 3 (σ), novelty 4 (σ), multivariate none.
+	// 4 (σ), defect 15 (dB), residual 3 (σ), novelty 6 (σ), multivariate none.
 	Limit float64
 	// Watch is the level from which evidence is given; default defect 10 (dB),
 	// otherwise Limit.
@@ -61,6 +61,9 @@ type DetectorOptions struct {
 	// Drift of the CUSUM in σ (the allowance k). Default 0: level uses the running
 	// mean instead of the CUSUM.
 	Drift float64
+	// Hold is how long a novelty verdict stands after the last exceedance, as a share
+	// of the learning span's rows; default 0.5.
+	Hold float64
 }
 
 // detectorDefaults by type: floor of the limit, watch, m, n, side, mode, fields.
@@ -69,7 +72,7 @@ var detectorDefaults = map[string]DetectorOptions{
 	"defect":       {Limit: 15, Watch: 10, M: 1, N: 1, Side: "high", Harmonics: 2, Fields: []string{"*/defect_*", "*/found_*"}},
 	"residual":     {Limit: 3, M: 1, N: 1, Side: "high", Mode: asset.Overheating, Fields: []string{"*/residual_z_*"}},
 	"multivariate": {M: 1, N: 1, Side: "both", Fields: []string{"*/value"}},
-	"novelty":      {Limit: 4, M: 1, N: 1, Side: "both", Fields: []string{"*/value"}},
+	"novelty":      {Limit: 6, Hold: 0.5, M: 1, N: 1, Side: "both", Fields: []string{"*/value"}},
 	"zone":         {M: 1, N: 1, Side: "high", Fields: []string{"*/velocity_rms"}},
 	"sensor":       {M: 1, N: 1, Side: "both", Mode: asset.SensorFault, Fields: []string{"*/value", "*/rms", "*/kurtosis"}},
 }
@@ -85,6 +88,7 @@ func (o DetectorOptions) withDefaults() (DetectorOptions, error) {
 	o.Limit, o.Watch, o.P = cmp.Or(o.Limit, d.Limit), cmp.Or(o.Watch, d.Watch), cmp.Or(o.P, 1e-3)
 	o.M, o.N = cmp.Or(o.M, d.M), cmp.Or(o.N, d.N)
 	o.Smooth, o.SmoothScore = cmp.Or(o.Smooth, 0.3), cmp.Or(o.SmoothScore, 0.1)
+	o.Hold = cmp.Or(o.Hold, d.Hold)
 	o.Side, o.Harmonics = cmp.Or(o.Side, d.Side), cmp.Or(o.Harmonics, d.Harmonics)
 	if len(o.Fields) == 0 {
 		o.Fields = d.Fields
@@ -105,8 +109,8 @@ func (o DetectorOptions) withDefaults() (DetectorOptions, error) {
 		return o, bad("SmoothScore", o.SmoothScore, "(0, 1]")
 	case o.Side != "high" && o.Side != "low" && o.Side != "both":
 		return o, bad("Side", o.Side, "high, low, both")
-	case !(o.Limit >= 0) || !(o.Watch >= 0) || !(o.Drift >= 0) || o.Harmonics < 0:
-		return o, bad("Limit, Watch, Drift, Harmonics", []float64{o.Limit, o.Watch, o.Drift, float64(o.Harmonics)}, "0 or more")
+	case !(o.Limit >= 0) || !(o.Watch >= 0) || !(o.Drift >= 0) || !(o.Hold >= 0) || o.Harmonics < 0:
+		return o, bad("Limit, Watch, Drift, Hold, Harmonics", []float64{o.Limit, o.Watch, o.Drift, o.Hold, float64(o.Harmonics)}, "0 or more")
 	}
 	for _, f := range o.Fields {
 		if ch, name, ok := strings.Cut(f, "/"); !ok || ch == "" || name == "" {

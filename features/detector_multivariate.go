@@ -133,7 +133,7 @@ func (d *multivariate) heldOut(points [][]float64) []float64 {
 
 func newMultivariate(c common) *multivariate {
 	d := &multivariate{common: c}
-	if c.learned == nil || len(c.learned.Mean) == 0 {
+	if c.learned == nil || len(c.learned.Cov) == 0 {
 		return d
 	}
 	p := len(c.learned.Mean)

@@ -197,12 +197,12 @@ func (n *normal) derive(in *instant) {
 }
 
 // predict is the ridge regression's answer; inputs far outside of what was
-// learned are held at a quarter of the range beyond it.
+// learned are held at one range beyond it.
 func (n *normal) predict(x []float64) float64 {
 	l := n.learned
 	y := l.Coef[0]
 	for j, v := range x {
-		room := 0.25 * (l.High[j] - l.Low[j])
+		room := l.High[j] - l.Low[j]
 		v = math.Max(l.Low[j]-room, math.Min(l.High[j]+room, v))
 		y += l.Coef[j+1] * (v - l.Mean[j]) / l.Spread[j]
 	}
