@@ -1,0 +1,175 @@
+package physics
+
+import "math"
+
+// regressors returns the lags behind the constant.
+func (l Thermal) regressors(x []float64) []float64 {
+	p := l.unknowns()
+	out := make([]float64, p)
+	out[0] = 1
+	copy(out[1:], x[thermalHead+l.driven():])
+	return out
+}
+
+// fitted is where the identification keeps its numbers: the origin of the
+// regressors and of the temperature, the upper triangle of the sums of products,
+// the right side (the gains once they are known) and the temperature's squares.
+func (l Thermal) fitted(x []float64) (origin, triangle, right, square []float64) {
+	p := l.unknowns()
+	rest := x[thermalHead+l.driven()+p-1:]
+	origin, rest = rest[:p+1], rest[p+1:]
+	triangle, rest = rest[:p*(p+1)/2], rest[p*(p+1)/2:]
+	return origin, triangle, rest[:p], rest[p:]
+}
+
+// learn adds the instant while learning, and ends the learning at the first
+// instant after it, when enough was seen. It reports whether the model is ready.
+func (l Thermal) learn(x []float64, temp float64, learning bool) bool {
+	if l.opt.Network != nil {
+		return l.learnResidual(x, temp, learning)
+	}
+	if !learning && x[thermalN] >= float64(l.opt.MinN) {
+		return l.solve(x)
+	}
+	origin, triangle, right, square := l.fitted(x)
+	z, p := l.regressors(x), l.unknowns()
+	if x[thermalN] == 0 {
+		copy(origin[1:], z[1:])
+		origin[p] = temp
+	}
+	for i := 1; i < p; i++ {
+		z[i] -= origin[i]
+	}
+	y, at := temp-origin[p], 0
+	for i := range p {
+		for j := i; j < p; j++ {
+			triangle[at] += z[i] * z[j]
+			at++
+		}
+		right[i] += z[i] * y
+	}
+	square[0] += y * y
+	x[thermalN]++
+	return false
+}
+
+// learnResidual learns what a given network gets wrong on a healthy machine.
+// Without a commissioning span it is taken at its word.
+func (l Thermal) learnResidual(x []float64, temp float64, learning bool) bool {
+	if learning {
+		x[thermalN]++
+		r := temp - x[thermalModel]
+		d := r - x[thermalMean]
+		x[thermalMean] += d / x[thermalN]
+		x[thermalM2] += d * (r - x[thermalMean])
+		return false
+	}
+	x[thermalSd] = 2 * l.opt.SdK
+	if x[thermalN] >= 10 {
+		x[thermalSd] = math.Max(l.opt.SdK, math.Sqrt(x[thermalM2]/x[thermalN]))
+	} else {
+		x[thermalMean] = 0
+	}
+	x[thermalPhase] = 2
+	return true
+}
+
+// solve turns the sums into gains: a ridge of 1e-6 of each regressor's own power
+// keeps an input that hardly moved from getting a wild gain.
+func (l Thermal) solve(x []float64) bool {
+	_, triangle, right, square := l.fitted(x)
+	p, at := l.unknowns(), 0
+	a, scale := make([][]float64, p), make([]float64, p)
+	for i := range p {
+		a[i] = make([]float64, p)
+	}
+	for i := range p {
+		for j := i; j < p; j++ {
+			a[i][j], a[j][i] = triangle[at], triangle[at]
+			at++
+		}
+		scale[i] = 1 / math.Sqrt(math.Max(a[i][i], 1e-12))
+	}
+	b := make([]float64, p)
+	for i := range p {
+		for j := range p {
+			a[i][j] *= scale[i] * scale[j]
+		}
+		if b[i] = right[i] * scale[i]; i > 0 {
+			a[i][i] += 1e-6
+		}
+	}
+	gains, ok := cholesky(a, b)
+	if !ok {
+		return false
+	}
+	sse := square[0]
+	for i := range gains {
+		gains[i] *= scale[i]
+		sse -= gains[i] * right[i]
+	}
+	clear(triangle)
+	copy(right, gains)
+	square[0] = 0
+	x[thermalSd] = math.Max(l.opt.SdK, math.Sqrt(math.Max(0, sse)/math.Max(1, x[thermalN]-float64(p))))
+	x[thermalPhase] = 2
+	return true
+}
+
+// predict is the temperature that the identified gains give.
+func (l Thermal) predict(x []float64) float64 {
+	origin, _, gains, _ := l.fitted(x)
+	z, p := l.regressors(x), l.unknowns()
+	t := origin[p] + gains[0]
+	for i := 1; i < p; i++ {
+		t += gains[i] * (z[i] - origin[i])
+	}
+	return t
+}
+
+// powerGain is the steady rise for each kW, K/kW; 0 when power is no input.
+func (l Thermal) powerGain(x []float64) float64 {
+	if l.opt.PowerKey == "" {
+		return 0
+	}
+	_, _, gains, _ := l.fitted(x)
+	var sum float64
+	for j := range l.taus {
+		sum += gains[1+j]
+	}
+	return sum
+}
+
+// cholesky solves the positive definite a·x = b; it overwrites a.
+func cholesky(a [][]float64, b []float64) ([]float64, bool) {
+	n := len(b)
+	for j := range n {
+		for k := range j {
+			a[j][j] -= a[j][k] * a[j][k]
+		}
+		if !(a[j][j] > 1e-14) {
+			return nil, false
+		}
+		a[j][j] = math.Sqrt(a[j][j])
+		for i := j + 1; i < n; i++ {
+			for k := range j {
+				a[i][j] -= a[i][k] * a[j][k]
+			}
+			a[i][j] /= a[j][j]
+		}
+	}
+	x := append([]float64(nil), b...)
+	for i := range n {
+		for k := range i {
+			x[i] -= a[i][k] * x[k]
+		}
+		x[i] /= a[i][i]
+	}
+	for i := n - 1; i >= 0; i-- {
+		for k := i + 1; k < n; k++ {
+			x[i] -= a[k][i] * x[k]
+		}
+		x[i] /= a[i][i]
+	}
+	return x, true
+}
