@@ -38,7 +38,7 @@ func (e *enveloper) spectrum(dst []float64, x []complex128, n, lo, hi, want int,
 	if width <= 0 || want <= 0 {
 		return dst, envelope{}
 	}
-	p := smoothAbove(max(width+want+1, 2*want+2))
+	p := e.plans.smoothAbove(max(width+want+1, 2*want+2))
 	e.pad, e.block, e.square = resize(e.pad, p), resize(e.block, p), resize(e.square, p)
 	clear(e.pad)
 	copy(e.pad, x[lo:hi])

@@ -73,7 +73,7 @@ func (e *WaveExtractor) Extract(w asset.Window) (Vector, []Spectrum, error) {
 		d.rest(ReasonShort)
 		return d.v, nil, nil
 	}
-	n := smooth(len(e.x))
+	n := e.welcher.plans.smooth(len(e.x))
 	density, _ := e.welcher.welch(e.x[:n], w.RateHz, n, 0, removeMean, hann)
 	turn := e.turning(l, w)
 	e.spectral(d, l, density, turn)
@@ -143,8 +143,7 @@ func (e *WaveExtractor) spectral(d *draft, l *layout, p power, t turning) {
 			d.put(p.bandRMS(b.Lo, b.Hi), ReasonUndefined)
 		}
 	}
-	var s shape
-	s, e.scratch = p.shape(e.scratch)
+	s := p.shape()
 	d.put(s.CentroidHz, ReasonUndefined)
 	d.put(s.Entropy, ReasonUndefined)
 	d.put(s.Flatness, ReasonUndefined)

@@ -14,10 +14,10 @@ const (
 	trendHi = 0.4
 )
 
-// The bands that are merged are a thirty-second of the rate wide, or wide enough
+// The bands that are merged are a sixty-fourth of the rate wide, or wide enough
 // for the highest line looked for, and overlap by half.
 const (
-	mergedShare  = 1.0 / 32
+	mergedShare  = 1.0 / 64
 	mergedMargin = 1.5
 )
 

@@ -11,8 +11,10 @@ import (
 // plans holds the transforms of the lengths seen so far. It belongs to one
 // extractor and is not safe for concurrent use.
 type plans struct {
-	real map[int]*fourier.FFT
-	full map[int]*fourier.CmplxFFT
+	real   map[int]*fourier.FFT
+	full   map[int]*fourier.CmplxFFT
+	quick  [2]int // the last length and its smooth one
+	padded [2]int // the same for smoothAbove
 }
 
 func newPlans() *plans {
@@ -69,6 +71,20 @@ func smooth(n int) int {
 		}
 	}
 	return n
+}
+
+func (p *plans) smooth(n int) int {
+	if p.quick[0] != n {
+		p.quick = [2]int{n, smooth(n)}
+	}
+	return p.quick[1]
+}
+
+func (p *plans) smoothAbove(n int) int {
+	if p.padded[0] != n {
+		p.padded = [2]int{n, smoothAbove(n)}
+	}
+	return p.padded[1]
 }
 
 // smoothAbove is the smallest such length ≥ n.
@@ -247,16 +263,15 @@ type shape struct {
 	Entropy    float64 // 0 (one line) – 1 (white), of ln(bins)
 	Flatness   float64 // geometric over arithmetic mean
 	Rolloff95  float64 // Hz below which 95 % of the power lies
-	Floor      float64 // median density
 }
 
 // shape computes the spectral features of domain practice: p = S/ΣS without DC;
 // all NaN when there is no power.
-func (p power) shape(scratch []float64) (shape, []float64) {
+func (p power) shape() shape {
 	nan := math.NaN()
-	none := shape{nan, nan, nan, nan, nan, nan}
+	none := shape{nan, nan, nan, nan, nan}
 	if len(p.Density) < 2 {
-		return none, scratch
+		return none
 	}
 	s := p.Density[1:]
 	total, top := 0.0, 0.0
@@ -265,7 +280,7 @@ func (p power) shape(scratch []float64) (shape, []float64) {
 		top = max(top, v)
 	}
 	if total <= 0 || math.IsInf(total, 0) || math.IsNaN(total) {
-		return none, scratch
+		return none
 	}
 	out := shape{}
 	logs, below := 0.0, 0.0
@@ -290,10 +305,17 @@ func (p power) shape(scratch []float64) (shape, []float64) {
 	out.SpreadHz = math.Sqrt(out.SpreadHz)
 	out.Entropy = ratio(out.Entropy, math.Log(n))
 	out.Flatness = ratio(math.Exp(logs/n), total/n)
-	scratch = append(scratch[:0], s...)
-	slices.Sort(scratch)
-	out.Floor = sortedMedian(scratch)
-	return out, scratch
+	return out
+}
+
+// floor is the median density without DC: the noise between the lines.
+func (p power) floor() float64 {
+	if len(p.Density) < 2 {
+		return math.NaN()
+	}
+	s := slices.Clone(p.Density[1:])
+	slices.Sort(s)
+	return sortedMedian(s)
 }
 
 // sortedMedian is the median of sorted values; NaN of none.
