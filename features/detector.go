@@ -162,6 +162,8 @@ type detector interface {
 	judge(in *instant) (a asset.Assessment, ok bool)
 	walk(c *codec)
 	options() *DetectorOptions
+	part() string   // the component it speaks for
+	what() *Learned // what it learned; nil for nothing
 	// present reports whether the instant brings a field that the detector reads.
 	present(in *instant) bool
 	// mute is an assessment without an opinion.
@@ -208,6 +210,10 @@ func (c *common) offer(i int, f tracked) {
 }
 
 func (c *common) options() *DetectorOptions { return &c.opt }
+
+func (c *common) part() string { return c.component }
+
+func (c *common) what() *Learned { return c.learned }
 
 func (c *common) calm() { c.past = persistence{} }
 

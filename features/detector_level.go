@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/telltale-iot/telltale/asset"
 )
 
@@ -29,7 +31,7 @@ func (d *level) score(in *instant) (worst float64, at int) {
 		if d.opt.Drift > 0 {
 			d.mean[k] = CUSUM{Up: d.mean[k]}.Step(z, d.opt.Drift).Up
 		} else {
-			d.mean[k] += d.opt.Smooth * (z - d.mean[k])
+			d.mean[k] = EWMA{Z: d.mean[k]}.Step(z, d.opt.Smooth).Z
 		}
 		if math.IsNaN(worst) || d.mean[k] > worst {
 			worst, at = d.mean[k], i
@@ -75,7 +77,10 @@ func (d *level) p(s float64) float64 {
 	if d.learned != nil && d.learned.Scores.N >= 20 {
 		return d.learned.Scores.P(s)
 	}
-	return math.NaN()
+	if d.opt.Drift > 0 {
+		return math.NaN()
+	}
+	return math.Min(1, float64(len(d.idx))*distuv.UnitNormal.Survival(s/EWMA{N: 1}.Sigma(d.opt.Smooth)))
 }
 
 // trust grows with the number of windows learned from.

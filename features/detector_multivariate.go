@@ -73,11 +73,7 @@ func (d *multivariate) smooth(d2 float64, n int) float64 {
 }
 
 func (d *multivariate) learn(span *replay) *Learned {
-	for _, i := range d.idx {
-		if b := span.fields[i].base; b.N > 0 && b.Slow < slowLimit && !b.Constant {
-			d.use = append(d.use, i)
-		}
-	}
+	d.use = d.choose(span)
 	var points, complete [][]float64
 	for in := range span.instants() {
 		if p, ok := d.point(in); ok {
@@ -102,6 +98,26 @@ func (d *multivariate) learn(span *replay) *Learned {
 		}
 	}
 	return l
+}
+
+// choose leaves out constant metrics, and those that drifted unless that would
+// leave less than half of them: then everything moves with the operating point.
+func (d *multivariate) choose(span *replay) []int {
+	var moving, steady []int
+	for _, i := range d.idx {
+		b := span.fields[i].base
+		if b.N == 0 || b.Constant {
+			continue
+		}
+		moving = append(moving, i)
+		if b.Slow < slowLimit {
+			steady = append(steady, i)
+		}
+	}
+	if 2*len(steady) < len(moving) {
+		return moving
+	}
+	return steady
 }
 
 // heldOut scores each fifth of the span against the cloud of the rest: scores of

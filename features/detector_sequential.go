@@ -59,15 +59,17 @@ func (p *persistence) step(bad bool, m, n int) bool {
 }
 
 // MOfN is the probability that at least m of n independent windows exceed their
-// limit by chance when each does with probability p: the binomial tail.
+// limit by chance when each does with probability p: the binomial tail, summed
+// from its small end so that a tiny one keeps its digits.
 func MOfN(m, n int, p float64) float64 {
-	if m <= 0 {
-		return 1
+	sum := 0.0
+	for k := n; k >= max(m, 0); k-- {
+		lg, _ := math.Lgamma(float64(n + 1))
+		a, _ := math.Lgamma(float64(k + 1))
+		b, _ := math.Lgamma(float64(n - k + 1))
+		sum += math.Exp(lg-a-b) * math.Pow(p, float64(k)) * math.Pow(1-p, float64(n-k))
 	}
-	if m > n {
-		return 0
-	}
-	return distuv.Binomial{N: float64(n), P: p}.Survival(float64(m) - 1)
+	return math.Min(sum, 1)
 }
 
 // CusumARL is the mean number of samples to an alarm of a one-sided CUSUM with

@@ -50,8 +50,8 @@ func (d *diary) add(r row) {
 		d.rows[i] = d.rows[2*i]
 	}
 	d.rows = d.rows[:len(d.rows)/2]
+	d.skip = d.stride - 1 // the last row went, so the next one kept is one old stride on
 	d.stride *= 2
-	d.skip = d.stride - 1
 	d.clean = 0
 }
 

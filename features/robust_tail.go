@@ -160,7 +160,7 @@ func (c Calibration) Limit(p float64) float64 {
 		return math.NaN()
 	}
 	if p >= c.Tail.Share {
-		return sortedQuantile(c.Sorted, 1-p)
+		return ConformalLimit(c.Sorted, p)
 	}
 	return c.Tail.Quantile(p)
 }
