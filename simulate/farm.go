@@ -92,7 +92,7 @@ type Farm struct {
 	blocks  int // in a record
 
 	instant int64    // the next telemetry instant
-	asset   int      // the next turbine at it
+	due     int      // the next turbine at it
 	record  int64    // the next (or current) record
 	block   int      // its next block
 	slot    int      // the next channel of the next turbine in it
@@ -171,9 +171,9 @@ func (f *Farm) advance(sound bool) (r asset.Reading, have, more bool) {
 		return r, false, false
 	}
 	if first.Equal(telemetry) {
-		r, have = f.telemetry(f.asset, telemetry)
-		if f.asset++; f.asset == f.opt.Turbines {
-			f.asset, f.instant = 0, f.instant+1
+		r, have = f.telemetry(f.due, telemetry)
+		if f.due++; f.due == f.opt.Turbines {
+			f.due, f.instant = 0, f.instant+1
 		}
 		return r, have, true
 	}

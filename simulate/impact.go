@@ -4,15 +4,15 @@ import "math"
 
 // train is a series of impacts that ring the same resonance.
 type train struct {
-	due     int64   // sample at or just after the next impact
-	next    float64 // its time, in samples
-	order   float64 // impacts per turn of the high-speed shaft
-	jitter  float64 // of the period
-	level   float64 // amplitude, m/s²
-	zone    float64 // load zone passes per turn; 0: it always carries
-	start   float64 // share of a turn of the zone at sample 0
-	alterna float64 // level of every second impact
-	odd     bool
+	due       int64   // sample at or just after the next impact
+	next      float64 // its time, in samples
+	order     float64 // impacts per turn of the high-speed shaft
+	jitter    float64 // of the period
+	level     float64 // amplitude, m/s²
+	zone      float64 // load zone passes per turn; 0: it always carries
+	start     float64 // share of a turn of the zone at sample 0
+	alternate float64 // level of every second impact
+	odd       bool
 }
 
 // faultTrains sets up the impacts of everything that is broken near a channel.
@@ -27,18 +27,18 @@ func (s *synth) faultTrains(v *voice, b *build, channel int, w wear, o operating
 		if severity <= 0 {
 			return
 		}
-		t.level = force * impactLevel(v, t.order, t.zone != 0, t.alterna) * math.Expm1(severityRate*severity) / math.Expm1(severityRate)
+		t.level = force * impactLevel(v, t.order, t.zone != 0, t.alternate) * math.Expm1(severityRate*severity) / math.Expm1(severityRate)
 		t.start = s.rnd.uniform()
 		t.next = -warmUp + s.rnd.uniform()*s.period(&t)
 		t.due = int64(math.Ceil(t.next))
 		s.trains = append(s.trains, t)
 	}
 	races := w.races[channel]
-	add(races[0], train{order: inner * slip, jitter: impulseJitter, zone: 1, alterna: 1})
-	add(races[1], train{order: outer * slip, jitter: impulseJitter, alterna: 1})
-	add(races[2], train{order: element * slip, jitter: impulseJitter, zone: cage * slip, alterna: 0.6})
+	add(races[0], train{order: inner * slip, jitter: impulseJitter, zone: 1, alternate: 1})
+	add(races[1], train{order: outer * slip, jitter: impulseJitter, alternate: 1})
+	add(races[2], train{order: element * slip, jitter: impulseJitter, zone: cage * slip, alternate: 0.6})
 	if v.component == "gearbox-bearing" {
-		add(w.tooth, train{order: 1, alterna: 1})
+		add(w.tooth, train{order: 1, alternate: 1})
 	}
 }
 
@@ -101,7 +101,7 @@ func (s *synth) period(t *train) float64 {
 func (s *synth) strike(t *train) {
 	level := t.level * (1 + impulseSpread*s.rnd.normal())
 	if t.odd {
-		level *= t.alterna
+		level *= t.alternate
 	}
 	t.odd = !t.odd
 	if t.zone != 0 {

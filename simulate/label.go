@@ -19,14 +19,15 @@ type Label struct {
 	Start      time.Time
 	End        time.Time // of the run when the fault outlives it; zero in a run without end
 	Onset      time.Time // severity left 0; may lie before the run
-	Detectable time.Time // from here on it can be seen
+	Detectable time.Time // severity is enough to be seen: −10 dB of the healthy channel for an impulse train, else 0.25
 	Failure    time.Time // severity reaches 1; zero when it never does
 	Severity   float64   // at End; of a run without end, 1
 }
 
 // Labels are the truth of the run, by turbine, component and start. A machine fault
-// that fails within the run is a failure, one that is detectable but has not
-// failed a fault; a component with neither is healthy throughout.
+// that fails within the run is a failure, one that does not a fault; both start
+// at the onset (or with the run), which may be long before Detectable. A
+// component with neither is healthy throughout.
 func (f *Farm) Labels() []Label {
 	var out []Label
 	end := f.opt.Start.Add(f.opt.Duration)
@@ -69,7 +70,7 @@ func (f *Farm) labelsOf(x Fault, end time.Time) []Label {
 	if x.Mode != asset.SensorFault {
 		l.Detectable = x.reached(x.detectable())
 	}
-	l.Start, l.End, l.Severity = later(l.Detectable, f.opt.Start), end, 1
+	l.Start, l.End, l.Severity = later(x.Onset, f.opt.Start), end, 1
 	inRun := func(t time.Time) bool { return !t.IsZero() && (end.IsZero() || t.Before(end)) }
 	if !inRun(l.Start) || !x.Failure.IsZero() && !x.Failure.After(f.opt.Start) {
 		return nil

@@ -72,6 +72,7 @@ func (f *Farm) newSynth(turbine, channel int, begin time.Time) *synth {
 	if o.running {
 		tonal = level * loadFactor(load)
 		noise = level * loadFactor(load) * (0.4 + 0.6*o.speed())
+		s.lineLevel = level * v.line
 	}
 	if v.component == "gearbox-bearing" {
 		noise *= 1 + lubricantNoise*w.lubricant
@@ -96,7 +97,6 @@ func (s *synth) phases(v *voice) {
 	s.ddHSS = uint64(int64(s.driftHz / s.rate * (1 << 63)))
 	s.ddIMS = uint64(int64(s.driftHz * imsRatio / gearRatio / s.rate * (1 << 63)))
 	s.dLine = uint32(2 * gridHz / s.rate * (1 << 32))
-	s.lineLevel = v.line
 }
 
 // shaftAngles tabulates what repeats with the high-speed shaft: its harmonics

@@ -80,15 +80,15 @@ func measure(rnd *stream, o operating, w warmth) [10]float64 {
 		v[1] += instrumentN * rnd.normal()
 	}
 	for i := range v {
-		unit := 0.01
+		perUnit := 100.0
 		switch {
 		case i == 2:
-			unit = 1
+			perUnit = 1
 		case i > 2:
 			v[i] += instrumentC * rnd.normal()
-			unit = 0.1
+			perUnit = 10
 		}
-		v[i] = math.Round(v[i]/unit) * unit
+		v[i] = math.Round(v[i]*perUnit) / perUnit
 	}
 	return v
 }
