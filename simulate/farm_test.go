@@ -13,11 +13,11 @@ import (
 
 var testStart = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
-func mustFarm(t testing.TB, opt Options) *Farm {
-	t.Helper()
+func mustFarm(tb testing.TB, opt Options) *Farm {
+	tb.Helper()
 	f, err := New(opt)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }

@@ -92,7 +92,8 @@ func (f Fault) Severity(t time.Time) float64 {
 	u := min(1, float64(t.Sub(f.Onset))/float64(f.Failure.Sub(f.Onset)))
 	if f.paris() {
 		r := math.Sqrt(parisStart)
-		return math.Pow(r/(1-u*(1-r)), 2)
+		r /= 1 - u*(1-r)
+		return r * r
 	}
 	return math.Expm1(growthRate*u) / math.Expm1(growthRate)
 }

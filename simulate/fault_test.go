@@ -182,7 +182,7 @@ func TestFaultsShowInTheirTelemetry(t *testing.T) {
 
 func TestVibrationFaultsShowInTheirChannel(t *testing.T) {
 	for _, x := range catalogue() {
-		channel := -1
+		var channel int
 		switch {
 		case x.Component == "gearbox" && x.Mode != asset.Overheating:
 			channel = 0

@@ -73,7 +73,7 @@ func parameters(t *testing.T) string {
 			return hex.EncodeToString(h.Sum(nil))
 		}
 		if tok != token.SEMICOLON {
-			fmt.Fprintln(h, tok, text)
+			_, _ = fmt.Fprintln(h, tok, text)
 		}
 	}
 }
@@ -83,7 +83,7 @@ func produced(t *testing.T) golden {
 	g, h := golden{Version: Version, Parameters: parameters(t)}, sha256.New()
 	for _, r := range all(mustFarm(t, frozenRun())) {
 		for _, p := range r.Points {
-			fmt.Fprintf(h, "%s %s %s %.6e %g\n", r.Asset, r.Time.Format(time.RFC3339), p.Metric, p.Value, p.Quality)
+			_, _ = fmt.Fprintf(h, "%s %s %s %.6e %g\n", r.Asset, r.Time.Format(time.RFC3339), p.Metric, p.Value, p.Quality)
 		}
 		if r.Wave == nil {
 			continue
