@@ -131,6 +131,19 @@ func under(parts map[string][]byte, prefix string) map[string][]byte {
 	return out
 }
 
+// abandon gives up what rebuild still waits for when new readings come first: the
+// source cannot go back that far. It returns how many blocks are gone.
+func (l *line) abandon() (lost int64) {
+	for _, c := range l.cutters {
+		if c.awaited != nil && len(c.awaited.Froms) > 0 {
+			lost += int64(len(c.awaited.Froms))
+			c.reset()
+		}
+		c.awaited, c.blocks = nil, nil
+	}
+	return lost
+}
+
 // rebuild takes in a reading from before the restart: it was waiting for the rest
 // of its instant, or part of it lies in an open window, or it is done with.
 func (l *line) rebuild(a Arrival) {

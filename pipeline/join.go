@@ -35,6 +35,7 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 		l.rebuild(a)
 		return nil, nil
 	}
+	s.fx.Counts["samples-abandoned"] += l.abandon()
 	s.tally(a, refused)
 	if r.Wave == nil && len(r.Points) == 0 && r.Event == nil {
 		return nil, nil

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/twin"
 )
 
 // Line is everything the flow needs to follow one asset. cmd builds it from the
@@ -13,6 +14,7 @@ type Line struct {
 	Extractor Extractor
 	Monitor   Monitor
 	Twin      Deriver
+	View      func() twin.View // of the twin; nil when nobody reads
 	Models    []ModelInput
 	Fusion    FusionOptions
 	Alarm     AlarmOptions

@@ -99,13 +99,26 @@ func (s *Shard) conclude(ctx context.Context, moments []*moment) (Effects, error
 		m.said = append(m.said, m.line.Twin.Step(m.snapshot)...)
 		for _, risk := range m.line.fuse(m) {
 			s.fx.Risks = append(s.fx.Risks, risk)
+			m.line.Twin.Judge(risk)
 			if alert, changed := m.line.alarm(risk); changed {
 				s.fx.Alerts = append(s.fx.Alerts, alert)
 			}
 		}
 		s.fx.Frames = append(s.fx.Frames, m.frame())
 	}
+	s.views(moments)
 	return s.end()
+}
+
+// views copies the twins that moved, once each, as they stand after the batch.
+func (s *Shard) views(moments []*moment) {
+	seen := map[asset.ID]bool{}
+	for _, m := range slices.Backward(moments) {
+		if id := m.line.Plate.ID; m.line.View != nil && !seen[id] {
+			seen[id] = true
+			s.fx.Views = append(s.fx.Views, m.line.View())
+		}
+	}
 }
 
 func (s *Shard) begin(batch []Arrival) {

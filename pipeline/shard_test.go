@@ -64,6 +64,8 @@ func (a *adder) Observe(s *features.Snapshot) []asset.Assessment {
 	}}
 }
 
+func (a *adder) Judge(asset.Risk) {}
+
 func (a *adder) Step(features.Snapshot) []asset.Assessment { return nil }
 
 func (a *adder) Save() map[string][]byte {

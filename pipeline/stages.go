@@ -12,6 +12,7 @@ import (
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/features"
+	"github.com/telltale-iot/telltale/twin"
 )
 
 // Source delivers readings of one or more partitions in order. It is used by
@@ -51,6 +52,8 @@ type Scorer interface {
 type Deriver interface {
 	// Step moves the twin's laws to the instant and returns what they say.
 	Step(s features.Snapshot) []asset.Assessment
+	// Judge notes what became of the instant.
+	Judge(r asset.Risk)
 	Carried
 }
 
@@ -76,6 +79,7 @@ type Effects struct {
 	Risks   []asset.Risk
 	Alerts  []asset.Alert // each as it stands after the batch; those that changed
 	Events  []TwinEvent
+	Views   []twin.View         // copies for readers, of the assets that moved; not stored
 	Counts  map[string]int64    // in, out and refused, by reason; to be added up
 	State   map[StateKey][]byte // carried parts that changed
 	Through time.Time           // event time reached
