@@ -39,11 +39,31 @@ func (e *enveloper) spectrum(dst []float64, x []complex128, n, lo, hi, want int,
 		return dst, envelope{}
 	}
 	p := e.plans.smoothAbove(max(width+want+1, 2*want+2))
+	out := e.moments(x, n, lo, hi, p)
+	for i := range e.square {
+		e.square[i] -= out.Mean
+	}
+	e.bins = e.plans.half(e.bins, e.square)
+	e.bins[0] = 0
+	scale := 2 / float64(p)
+	for i := 1; i < want && i < width && i < len(e.bins)-1; i++ {
+		c := e.bins[i]
+		if w == hann {
+			c = 2 * hannBin(e.bins, p, i)
+		}
+		dst[i] = scale * math.Hypot(real(c), imag(c))
+	}
+	return dst, out
+}
+
+// moments fills square with the squared envelope of the bins [lo, hi) at p ≥ hi−lo
+// points and returns its mean and kurtosis.
+func (e *enveloper) moments(x []complex128, n, lo, hi, p int) envelope {
 	e.pad, e.block, e.square = resize(e.pad, p), resize(e.block, p), resize(e.square, p)
 	clear(e.pad)
 	copy(e.pad, x[lo:hi])
 	if n%2 == 0 && hi-1 == n/2 {
-		e.pad[width-1] /= 2 // the bin at half the rate is its own mirror image
+		e.pad[hi-1-lo] /= 2 // the bin at half the rate is its own mirror image
 	}
 	e.block = e.plans.cfft(p).Sequence(e.block, e.pad)
 	k := 2 / float64(n)
@@ -57,21 +77,7 @@ func (e *enveloper) spectrum(dst []float64, x []complex128, n, lo, hi, want int,
 	}
 	mean /= float64(p)
 	fourth /= float64(p)
-	out := envelope{Mean: mean, Kurtosis: ratio(fourth, mean*mean) - 2}
-	for i := range e.square {
-		e.square[i] -= mean
-	}
-	e.bins = e.plans.half(e.bins, e.square)
-	e.bins[0] = 0
-	scale := 2 / float64(p)
-	for i := 1; i < want && i < width && i < len(e.bins)-1; i++ {
-		c := e.bins[i]
-		if w == hann {
-			c = 2 * hannBin(e.bins, p, i)
-		}
-		dst[i] = scale * math.Hypot(real(c), imag(c))
-	}
-	return dst, out
+	return envelope{Mean: mean, Kurtosis: ratio(fourth, mean*mean) - 2}
 }
 
 // comb measures how far the lines of a family stand out of an envelope spectrum.

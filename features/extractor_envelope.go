@@ -28,30 +28,32 @@ const defaultEnvelopeHz = 1000
 // the envelope spectrum as evidence.
 func (e *WaveExtractor) envelopes(d *draft, l *layout, p power, t turning) []Spectrum {
 	rate := p.StepHz * float64(p.N)
-	band := e.opt.Envelope
-	if band == (Band{}) {
-		band = Band{trendLo * rate, trendHi * rate}
+	fixed := e.opt.Envelope != Band{}
+	band := Band{trendLo * rate, trendHi * rate}
+	if fixed {
+		band = e.opt.Envelope
 	}
-	want := e.reach(l, t, p)
 	lo, hi := binsOf(band, p)
 	var env envelope
-	e.band, env = e.enveloper.spectrum(e.band, e.welcher.bins, p.N, lo, hi, want, hann)
-	if hi <= lo || env.Mean <= 0 {
-		d.put(math.NaN(), ReasonAlias)
-		d.put(math.NaN(), ReasonAlias)
-	} else {
-		d.put(math.Sqrt(env.Mean), ReasonUndefined)
-		d.put(env.Kurtosis, ReasonUndefined)
+	if hi > lo {
+		env = e.enveloper.moments(e.welcher.bins, p.N, lo, hi, e.enveloper.plans.smoothAbove(hi-lo))
 	}
-	unit := "1" // multiples of the floor
+	why := ReasonUndefined
+	if hi <= lo {
+		why, env = ReasonAlias, envelope{math.NaN(), math.NaN()}
+	}
+	d.put(math.Sqrt(env.Mean), why)
+	d.put(env.Kurtosis, why)
+	want := e.reach(l, t, p)
+	unit := l.unit + "²"
 	switch {
-	case e.opt.Envelope != (Band{}):
-		e.lines, unit = append(e.lines[:0], e.band...), l.unit+"²"
+	case fixed:
+		e.lines, _ = e.enveloper.spectrum(e.lines, e.welcher.bins, p.N, lo, hi, want, hann)
 	case e.opt.Kurtogram:
 		lo, hi = binsOf(e.kurtogram.choose(e.x[:p.N], rate, e.highest(l, t)), p)
 		e.lines, _ = e.enveloper.spectrum(e.lines, e.welcher.bins, p.N, lo, hi, want, hann)
-		unit = l.unit + "²"
 	default:
+		unit = "1" // multiples of the floor
 		e.mergeBands(p, want)
 	}
 	e.defects(d, l, p, t)
@@ -61,10 +63,10 @@ func (e *WaveExtractor) envelopes(d *draft, l *layout, p power, t turning) []Spe
 	return []Spectrum{e.evidence(l, "envelope", unit, p.StepHz, e.lines, t)}
 }
 
-// binsOf is the band as bins [lo, hi), clipped to the spectrum.
+// binsOf is the band as bins [lo, hi), without DC, clipped to the spectrum.
 func binsOf(b Band, p power) (lo, hi int) {
 	last := float64(p.N/2 + 1)
-	return int(min(math.Ceil(b.Lo/p.StepHz), last)), int(min(math.Floor(b.Hi/p.StepHz)+1, last))
+	return max(1, int(min(math.Ceil(b.Lo/p.StepHz), last))), int(min(math.Floor(b.Hi/p.StepHz)+1, last))
 }
 
 // highest is the highest strike rate of the channel's bearing; 0 when not known.

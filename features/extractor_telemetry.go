@@ -58,9 +58,9 @@ func (e *WaveExtractor) telemetry(w asset.Window) Vector {
 }
 
 func last(points []asset.Point, metric string) (asset.Point, bool) {
-	for i := len(points) - 1; i >= 0; i-- {
-		if points[i].Metric == metric {
-			return points[i], true
+	for _, p := range slices.Backward(points) {
+		if p.Metric == metric {
+			return p, true
 		}
 	}
 	return asset.Point{}, false

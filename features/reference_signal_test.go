@@ -80,6 +80,27 @@ func narrow(x []float64) []float32 {
 	return out
 }
 
+// single runs a case a second time with samples as production gets them.
+func single(x []float64) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range narrow(x) {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+// near compares within 1e-5 of the largest reference value.
+func near(t *testing.T, what string, got []float64, want []asset.Number) {
+	t.Helper()
+	top := 0.0
+	for _, v := range want {
+		top = max(top, math.Abs(float64(v)))
+	}
+	for i := range want {
+		within(t, what+" float32", got[i], want[i], 1e-5*top, 0)
+	}
+}
+
 func TestReferenceTimeFeatures(t *testing.T) {
 	type in struct{ X []float64 }
 	r := readSignalReference[in, map[string]asset.Number](t, "time_features")
@@ -92,7 +113,7 @@ func TestReferenceTimeFeatures(t *testing.T) {
 	}
 	for _, c := range r.Cases {
 		wide, _ := MomentsOf(c.Inputs.X)
-		single, _ := MomentsOf(narrow(c.Inputs.X))
+		short, _ := MomentsOf(narrow(c.Inputs.X))
 		for name, want := range c.Outputs {
 			got, ok := byName(wide)[name]
 			if !ok {
@@ -100,7 +121,7 @@ func TestReferenceTimeFeatures(t *testing.T) {
 				continue
 			}
 			r.agree(t, c.ID+" "+name, got, want)
-			within(t, c.ID+" float32 "+name, byName(single)[name], want, 1e-5, 1e-5)
+			within(t, c.ID+" float32 "+name, byName(short)[name], want, 1e-5, 1e-5)
 		}
 	}
 }
@@ -145,6 +166,8 @@ func TestReferenceWelchHann(t *testing.T) {
 		r.agree(t, c.ID+" ENBW", p.ENBW, c.Outputs.ENBW)
 		r.agree(t, c.ID+" RMS", math.Sqrt(sum), c.Outputs.RMS)
 		r.agree(t, c.ID+" line", p.lineAmplitude(top), c.Outputs.LineFromPeak)
+		p, _ = w.welch(single(c.Inputs.X), c.Inputs.FS, c.Inputs.Nperseg, c.Inputs.Noverlap, d, hann)
+		near(t, c.ID+" density", p.Density, c.Outputs.Density)
 	}
 }
 
@@ -187,6 +210,14 @@ func TestReferenceSpectralFeatures(t *testing.T) {
 			r.agree(t, c.ID+" harmonic", got, want)
 			within(t, c.ID+" amplitude", got*math.Sqrt2, c.Outputs.Truth[i], 0.02, 0.03)
 		}
+		p, _ = w.welch(single(c.Inputs.X), c.Inputs.FS, c.Inputs.Nperseg, c.Inputs.Noverlap, removeMean, hann)
+		s = p.shape()
+		for name, v := range map[string][2]float64{
+			"centroid": {s.CentroidHz, float64(c.Outputs.CentroidHz)}, "entropy": {s.Entropy, float64(c.Outputs.Entropy)},
+			"flatness": {s.Flatness, float64(c.Outputs.Flatness)}, "spread": {s.SpreadHz, float64(c.Outputs.SpreadHz)},
+		} {
+			near(t, c.ID+" "+name, v[:1], []asset.Number{asset.Number(v[1])})
+		}
 	}
 }
 
@@ -217,6 +248,8 @@ func TestReferenceVelocityIntegration(t *testing.T) {
 		v := p.velocityRMS(c.Inputs.Band[0], c.Inputs.Band[1])
 		r.agree(t, c.ID+" truth", v, c.Outputs.Truth)
 		r.agree(t, c.ID+" fft", v, c.Outputs.FFT)
+		p, _ = w.welch(single(x), c.Inputs.FS, len(x), 0, removeMean, boxcar)
+		near(t, c.ID, []float64{p.velocityRMS(c.Inputs.Band[0], c.Inputs.Band[1])}, []asset.Number{c.Outputs.Truth})
 		// With the window that production uses the lines are wider by a bin, and the band's edge cuts some.
 		p, _ = w.welch(x, c.Inputs.FS, len(x), 0, removeMean, hann)
 		within(t, c.ID+" Hann", p.velocityRMS(c.Inputs.Band[0], c.Inputs.Band[1]), c.Outputs.Truth, 0, 0.02)
@@ -264,6 +297,9 @@ func TestReferenceEnvelope(t *testing.T) {
 		}
 		score, _ := k.score(s, p.StepHz, c.Inputs.Fault, len(c.Outputs.SNR))
 		r.agree(t, c.ID+" score", score, c.Outputs.Score)
+		w.welch(single(c.Inputs.X), c.Inputs.FS, n, 0, removeMean, hann)
+		s, _ = e.spectrum(s, w.bins, n, lo, hi, n/6, boxcar)
+		near(t, c.ID+" spectrum", s, c.Outputs.Spectrum)
 		// The reference's band is a Butterworth's, −6 dB at its edges; ours is cut straight.
 		within(t, c.ID+" RMS", math.Sqrt(env.Mean), c.Outputs.RMS, 0, 0.08)
 	}

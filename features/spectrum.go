@@ -364,7 +364,7 @@ func (p power) harmonicRMS(f float64, width int, search float64) float64 {
 // velocityRMS integrates an acceleration density (m/s²) to velocity by Parseval:
 // v² = Σ S/(2πf)²·df over lo ≤ f ≤ hi, in mm/s RMS (the quantity of ISO 20816).
 func (p power) velocityRMS(lo, hi float64) float64 {
-	sum, any := 0.0, false
+	sum, inside := 0.0, false
 	for k := 1; k < len(p.Density); k++ {
 		f := p.StepHz * float64(k)
 		if f < lo || f > hi {
@@ -372,9 +372,9 @@ func (p power) velocityRMS(lo, hi float64) float64 {
 		}
 		w := 2 * math.Pi * f
 		sum += p.Density[k] / (w * w)
-		any = true
+		inside = true
 	}
-	if !any {
+	if !inside {
 		return math.NaN()
 	}
 	return 1000 * math.Sqrt(sum*p.StepHz)
