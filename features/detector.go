@@ -153,23 +153,23 @@ func glob(pattern, s string) bool {
 // detector judges one component. Its learned part is frozen; its running state
 // is what walk visits.
 type detector interface {
-	// offer tells it of a field of its component, in the order of first arrival.
-	offer(i int, f tracked)
+	judging
+	keeping
+	shared() *common
+}
+
+type judging interface {
 	// learn takes what it needs from the commissioning span; nil for nothing. The
 	// detector is not used any further: a fresh one is made from what it learned.
 	learn(span *replay) *Learned
 	// judge says what the instant means; ok is false when it has nothing to judge.
 	judge(in *instant) (a asset.Assessment, ok bool)
+}
+
+type keeping interface {
+	// offer tells it of a field, in the order of first arrival.
+	offer(i int, f tracked)
 	walk(c *codec)
-	options() *DetectorOptions
-	part() string   // the component it speaks for
-	what() *Learned // what it learned; nil for nothing
-	// present reports whether the instant brings a field that the detector reads.
-	present(in *instant) bool
-	// mute is an assessment without an opinion.
-	mute(in *instant, why asset.Reason) asset.Assessment
-	// calm forgets past verdicts.
-	calm()
 }
 
 // instant is a snapshot as the detectors see it: one value for each field the
@@ -209,13 +209,7 @@ func (c *common) offer(i int, f tracked) {
 	}
 }
 
-func (c *common) options() *DetectorOptions { return &c.opt }
-
-func (c *common) part() string { return c.component }
-
-func (c *common) what() *Learned { return c.learned }
-
-func (c *common) calm() { c.past = persistence{} }
+func (c *common) shared() *common { return c }
 
 // learn is for detectors that need no more than the fields' baselines.
 func (c *common) learn(*replay) *Learned { return nil }

@@ -47,7 +47,7 @@ func (d *level) learn(span *replay) *Learned {
 			scores = append(scores, s)
 		}
 	}
-	return d.common.found(scores)
+	return d.found(scores)
 }
 
 func (d *level) judge(in *instant) (asset.Assessment, bool) {

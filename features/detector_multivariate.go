@@ -38,7 +38,7 @@ func (d *multivariate) point(in *instant) ([]float64, bool) {
 			d.mean[k] = math.NaN()
 		}
 	}
-	p, any := make([]float64, len(d.use)), false
+	p, found := make([]float64, len(d.use)), false
 	for k, i := range d.use {
 		z := math.NaN()
 		if i >= 0 {
@@ -48,7 +48,7 @@ func (d *multivariate) point(in *instant) ([]float64, bool) {
 			p[k] = math.NaN()
 			continue
 		}
-		any = true
+		found = true
 		if math.IsNaN(d.mean[k]) {
 			d.mean[k] = z
 		} else {
@@ -56,7 +56,7 @@ func (d *multivariate) point(in *instant) ([]float64, bool) {
 		}
 		p[k] = d.mean[k]
 	}
-	return p, any
+	return p, found
 }
 
 // smooth takes the distance of n known coordinates into the running mean, on the

@@ -20,9 +20,9 @@ type Budget struct {
 func (m *Monitor) Budget() []Budget {
 	var out []Budget
 	for _, d := range m.detectors {
-		o := d.options()
-		b := Budget{Detector: o.Name, Component: d.part(), P: math.NaN()}
-		switch l := d.what(); {
+		o := d.shared().opt
+		b := Budget{Detector: o.Name, Component: d.shared().component, P: math.NaN()}
+		switch l := d.shared().learned; {
 		case o.Type == "sensor" || o.Type == "zone":
 			b.Method = "absolute limits: not a probability"
 		case o.Type == "residual":

@@ -62,8 +62,8 @@ func (m *Monitor) note(s *Snapshot) {
 func (m *Monitor) learning() []asset.Assessment {
 	var out []asset.Assessment
 	for _, d := range m.detectors {
-		if d.present(m.in) {
-			out = append(out, d.mute(m.in, "learning"))
+		if d.shared().present(m.in) {
+			out = append(out, d.shared().mute(m.in, "learning"))
 		}
 	}
 	return out
@@ -89,7 +89,7 @@ func (m *Monitor) freeze() {
 		m.judge(in)
 	}
 	for _, d := range m.detectors {
-		d.calm()
+		d.shared().past = persistence{}
 	}
 	m.diary.rows, m.diary.clean = nil, 0
 }

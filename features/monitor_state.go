@@ -103,7 +103,7 @@ func (m *Monitor) shape() string {
 		fmt.Fprintf(&b, "%s %v %v;", n.opt.Target, n.opt.Inputs, n.opt.LagsH)
 	}
 	for _, d := range m.detectors {
-		o := d.options()
+		o := d.shared().opt
 		fmt.Fprintf(&b, "%s %s %s %v %g;", o.Type, o.Name, o.Component, o.Fields, o.Drift)
 	}
 	return b.String()

@@ -178,7 +178,7 @@ func (c Calibration) P(s float64) float64 {
 	g, e := c.Tail, s-c.Tail.T
 	far := 1 / (10 * float64(c.N+1))
 	if eFar := g.Quantile(far) - g.T; e > eFar && eFar > 0 {
-		return far * math.Pow(eFar/e, 3)
+		return far * (eFar / e) * (eFar / e) * (eFar / e)
 	}
 	if g.Xi < 1e-9 {
 		return g.Share * math.Exp(-e/g.Sigma)

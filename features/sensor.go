@@ -27,7 +27,7 @@ const stuckRows = 12
 
 // physicalRange is what a unit can show on a machine; outside of it the sensor speaks.
 var physicalRange = map[string][2]float64{
-	"°C": {-60, 1000}, "%": {-10, 1000}, "rpm": {-1e5, 1e6}, "bar": {-1.2, 1e5}, "V": {-1e6, 1e6}, "A": {-1e6, 1e6},
+	"°C": {-60, 1000}, "%": {-10, 1000}, "rpm": {-1e5, 1e6}, "bar": {-3, 1e5}, "V": {-1e6, 1e6}, "A": {-1e6, 1e6},
 }
 
 // sensorReasons are the extractor's words for a broken channel.
