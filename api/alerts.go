@@ -34,7 +34,7 @@ type AlertDetail struct {
 // Views sorts an alert's evidence by the view that it comes from. Against holds
 // what speaks for a healthy machine: evidence of negative weight.
 type Views struct {
-	Trends   []TrendRef       `json:"trends"`   // series to draw with their limits
+	Trends   []TrendRef       `json:"trends"`   // features among the evidence, with their limits
 	Spectrum *SpectrumRef     `json:"spectrum"` // null when no channel is named
 	ML       []asset.Evidence `json:"ml"`
 	Physics  []asset.Evidence `json:"physics"`
@@ -47,6 +47,7 @@ type Views struct {
 type TrendRef struct {
 	Key   string       `json:"key"`
 	Limit asset.Number `json:"limit"`
+	Unit  string       `json:"unit"`
 }
 
 // SpectrumRef names the spectra of a channel at an instant.
@@ -118,6 +119,10 @@ func views(a asset.Alert, plate asset.Nameplate, view View) Views {
 		Trends: []TrendRef{}, ML: []asset.Evidence{}, Physics: []asset.Evidence{}, Rules: []asset.Evidence{},
 		Against: []asset.Evidence{}, State: []Quantity{},
 	}
+	units := make(map[string]string, len(view.Features))
+	for _, q := range view.Features {
+		units[q.Name] = q.Unit
+	}
 	for _, e := range a.Evidence {
 		switch {
 		case e.Weight.Known() && e.Weight < 0:
@@ -129,8 +134,9 @@ func views(a asset.Alert, plate asset.Nameplate, view View) Views {
 		default:
 			v.Rules = append(v.Rules, e)
 		}
-		if strings.Contains(e.Name, "/") && !slices.ContainsFunc(v.Trends, func(t TrendRef) bool { return t.Key == e.Name }) {
-			v.Trends = append(v.Trends, TrendRef{Key: e.Name, Limit: ruleLimit(e)})
+		unit, drawn := units[e.Name]
+		if drawn && !slices.ContainsFunc(v.Trends, func(t TrendRef) bool { return t.Key == e.Name }) {
+			v.Trends = append(v.Trends, TrendRef{Key: e.Name, Limit: ruleLimit(e), Unit: unit})
 		}
 	}
 	// Series with a limit first; otherwise the order of the evidence.

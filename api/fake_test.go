@@ -71,7 +71,7 @@ func (p *plant) View(id asset.ID) (api.View, bool) {
 	for _, n := range []struct {
 		key, unit string
 		v, limit  asset.Number
-	}{{"gearbox_acc/rms", "m/s²", 14.25, miss}, {"gearbox_acc/kurtosis", "1", 6.2, miss}, {"gearbox_acc/defect_bpfo", "m/s²", 0.412, 0.21}, {"generator_acc/rms", "m/s²", 6.1, miss}, {"gearbox_bearing_temp/value", "°C", 63.4, 80}, {"power/value", "kW", 1834, miss}} {
+	}{{"gearbox_acc/rms", "m/s²", 14.25, miss}, {"gearbox_acc/kurtosis", "1", 6.2, miss}, {"gearbox_acc/defect_bpfo", "m/s²", 0.412, 0.21}, {"generator_acc/rms", "m/s²", 6.1, miss}, {"gearbox_bearing_temp/value", "°C", 63.4, 80}, {"gearbox_bearing_temp/residual", "K", 0.6, 5}, {"power/value", "kW", 1834, miss}} {
 		v.Features = append(v.Features, api.Quantity{Name: n.key, Value: n.v, Limit: n.limit, Unit: n.unit, Time: p.now})
 	}
 	v.Physics = []api.Quantity{
@@ -234,4 +234,3 @@ func TestServeFake(t *testing.T) {
 		}
 	}
 }
-

@@ -119,14 +119,15 @@ function lede(a: AlertDetail): string {
 function evidenceTable(a: AlertDetail): HTMLElement {
   if (a.evidence.length === 0) return h("p", { class: "plain" }, "The alert names no evidence.")
   const top = Math.max(1e-9, ...a.evidence.map(e => Math.abs(e.weight ?? 0)))
+  const unit = (e: Evidence) => a.views.trends.find(t => t.key === e.name)?.unit ?? ""
   const td = (label: string, cls: string, ...c: (Node | string | null)[]) => h("td", { "data-label": label, class: cls }, ...c)
   return h("table", { class: "list evidence" },
     h("thead", {}, h("tr", {}, ...["What", "Says", "Value", "Limit", "Weight"].map(t => h("th", { scope: "col" }, t)))),
     h("tbody", {}, ...a.evidence.map(e => h("tr", { "data-testid": "evidence-row" },
       td("What", "what", h("span", {}, e.text || words.title(words.name(e.name))), h("code", {}, e.name)),
       td("Says", "dim", words.view(e.source)),
-      td("Value", "n", h("b", { "data-testid": "evidence-value" }, words.num(e.value))),
-      td("Limit", "n", h("span", { "data-testid": "evidence-limit" }, words.num(e.limit))),
+      td("Value", "n", h("b", { "data-testid": "evidence-value" }, words.withUnit(e.value, unit(e)))),
+      td("Limit", "n", h("span", { "data-testid": "evidence-limit" }, words.withUnit(e.limit, unit(e)))),
       td("Weight", "w", weightBar(e.weight, top))))))
 }
 
@@ -134,7 +135,7 @@ function weightBar(w: number | null, top: number): HTMLElement {
   const share = Math.min(50, (50 * Math.abs(w ?? 0)) / top)
   return h("span", { class: "weight" }, h("span", { class: "n" }, signed(w)),
     s("svg", { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
-      s("rect", { class: "bar-back", width: 100, height: 8, rx: 2 }),
+      s("rect", { class: "bar-back", width: 100, height: 8 }),
       s("rect", { class: (w ?? 0) < 0 ? "bar-against" : "bar-fill", x: (w ?? 0) < 0 ? 50 - share : 50, width: share, height: 8 }),
       s("rect", { class: "bar-mid", x: 49.6, width: 0.8, height: 8 })))
 }
@@ -145,8 +146,8 @@ function bars(list: Evidence[]): HTMLElement {
   return h("ul", { class: "bars" }, ...list.slice(0, 12).map(e => h("li", {},
     h("span", {}, words.name(e.name)), h("span", { class: "n" }, signed(e.weight)),
     s("svg", { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
-      s("rect", { class: "bar-back", width: 100, height: 8, rx: 2 }),
-      s("rect", { class: "bar-fill", width: (100 * Math.abs(e.weight ?? 0)) / top, height: 8, rx: 2 })),
+      s("rect", { class: "bar-back", width: 100, height: 8 }),
+      s("rect", { class: "bar-fill", width: (100 * Math.abs(e.weight ?? 0)) / top, height: 8 })),
     e.text ? h("span", { class: "dim" }, e.text) : null)))
 }
 
@@ -154,7 +155,7 @@ function steps(a: AlertDetail): [string, string][] {
   const all: [string, string][] = [[a.opened, `Opened as ${words.mode(a.mode) || "fault"}, ${words.severity(a.severity).toLowerCase()}, at ${words.percent(a.risk)} risk`]]
   for (const c of a.changes ?? []) {
     if (c.what === "cleared") continue
-    all.push([c.time, c.what === "mode" ? `Now diagnosed as ${words.mode(c.mode)}, at ${words.percent(c.risk)} risk` : `Now ${words.severity(c.severity).toLowerCase()}, at ${words.percent(c.risk)} risk`])
+    all.push([c.time, c.what === "mode" ? `Diagnosis now: ${words.mode(c.mode)}, at ${words.percent(c.risk)} risk` : `Severity now: ${words.severity(c.severity).toLowerCase()}, at ${words.percent(c.risk)} risk`])
   }
   for (const o of a.orders) all.push([o.created, `Work order made: ${o.title}`])
   if (a.cleared) all.push([a.cleared, "Cleared"])

@@ -63,7 +63,7 @@ export interface Order {
 export interface AlertDetail extends Alert {
   now: Verdict | null; orders: Order[]
   views: {
-    trends: { key: string; limit: number | null }[]; spectrum: { channel: string; at: string } | null
+    trends: { key: string; limit: number | null; unit: string }[]; spectrum: { channel: string; at: string } | null
     ml: Evidence[]; physics: Evidence[]; rules: Evidence[]; against: Evidence[]; state: Quantity[]
   }
 }

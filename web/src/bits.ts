@@ -21,8 +21,8 @@ export function badge(severity: number | null, state: string): HTMLElement {
 /** riskBar shows a probability as a figure with a bar beside it. */
 export function riskBar(risk: number | null, horizon: number | null): HTMLElement {
   const bar = s("svg", { class: "bar", viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" },
-    s("rect", { class: "bar-back", width: 100, height: 6, rx: 3 }),
-    s("rect", { class: "bar-fill", width: Math.max(risk === null ? 0 : 1.5, 100 * (risk ?? 0)), height: 6, rx: 3 }))
+    s("rect", { class: "bar-back", width: 100, height: 6 }),
+    s("rect", { class: "bar-fill", width: Math.max(risk === null ? 0 : 1.5, 100 * (risk ?? 0)), height: 6 }))
   const say = risk === null ? "no verdict yet" : `probability of failure within ${words.span(horizon)}: ${words.percent(risk)}`
   return h("span", { class: "risk", title: say }, h("b", { "aria-label": say }, words.percent(risk)), bar)
 }

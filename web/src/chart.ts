@@ -51,10 +51,18 @@ const timeTicks = (_: uPlot, splits: number[]): string[] => splits.map((t, i) =>
   return clock
 })
 
+/** While nobody points at a chart, its legend shows the newest values. */
+const newest: uPlot.Plugin["hooks"] = {
+  setCursor: u => {
+    if (u.cursor.idx === null || u.cursor.idx === undefined) u.setLegend({ idxs: u.data.map(d => d.length - 1) })
+  },
+}
+
 /** Guides are drawn over the lines: limits across, instants down. */
 function guides(get: () => Partial<LinesOptions>): uPlot.Plugin {
   return {
     hooks: {
+      ...newest,
       draw: u => {
         const { ctx, bbox } = u, dpr = devicePixelRatio, opt = get()
         ctx.save()
@@ -137,6 +145,7 @@ export function trend(first: LinesOptions): Chart {
       kept = lines
       if (plot && now === shape) plot.setData(align(lines))
       else make(lines)
+      if (plot && (plot.cursor.idx === null || plot.cursor.idx === undefined)) plot.setLegend({ idxs: plot.data.map(d => d.length - 1) })
       shape = now
     },
     destroy() { unwatch(); plot?.destroy(); document.removeEventListener("themechange", retheme) },
@@ -198,6 +207,7 @@ function marks(sp: SpectrumLine): uPlot.Plugin {
         ctx.font = `${11 * dpr}px ${css("--sans")}`
         ctx.strokeStyle = ctx.fillStyle = css("--mark")
         ctx.lineWidth = 1.2 * dpr
+        ctx.textAlign = "left"
         ctx.setLineDash([3 * dpr, 3 * dpr])
         const taken: number[] = [] // right end of the last label in each row
         for (const m of [...(sp.marks ?? [])].sort((a, b) => a.hz - b.hz)) {

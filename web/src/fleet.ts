@@ -66,7 +66,7 @@ export function fleet(): View {
   function rowOf(a: Summary): Row {
     let row = rows.get(a.id)
     if (!row) {
-      row = { el: h("tr", { "data-testid": "fleet-row", "data-asset": a.id }), trend: h("span"), told: "", visible: false, drawn: 0, component: "" }
+      row = { el: h("tr", { "data-testid": "fleet-row", "data-asset": a.id }), trend: h("span"), told: "", visible: false, drawn: -Infinity, component: "" }
       rows.set(a.id, row)
       seen.observe(row.el)
     }
@@ -76,7 +76,7 @@ export function fleet(): View {
       swap(row.el, ...cells(a, row.trend))
       row.el.className = a.severity !== null ? "sev s" + a.severity : a.state
     }
-    if (row.component !== a.component) { row.component = a.component; row.drawn = 0 }
+    if (row.component !== a.component) { row.component = a.component; row.drawn = -Infinity }
     return row
   }
 
@@ -110,14 +110,14 @@ function cells(a: Summary, trend: HTMLElement): HTMLElement[] {
   const td = (label: string, cls: string, ...c: (Node | string | null)[]) => h("td", { "data-label": label, class: cls }, ...c)
   return [
     h("th", { scope: "row" }, h("a", { class: "row-link", href: "#/asset/" + part(a.id), "data-focus": "asset" }, a.id),
-      h("span", { class: "dim" }, [a.group, a.kind ? words.name(a.kind) : ""].filter(Boolean).join(" · "))),
+      h("span", { class: "dim nowrap" }, [a.group, a.kind ? words.name(a.kind) : ""].filter(Boolean).join(" · "))),
     td("State", "", badge(a.severity, a.state)),
     td("What", "what", what, a.alert ? h("a", { class: "open-alert", href: "#/alert/" + part(a.alert), "data-testid": "open-alert", "data-focus": "alert", "aria-label": `Why: alert on ${a.id}, ${words.name(a.component)}` },
       a.alerts > 1 ? `Why? (${a.alerts} alerts)` : "Why?") : null),
     td("Risk", "", a.risk === null ? h("span", { class: "dim" }, "–") : riskBar(a.risk, a.horizon_h)),
     td("Remaining life", "", h("span", {}, words.rul(a.rul_h), h("span", { class: "dim" }, words.band(a.rul_h)))),
     td("30 days", "trend-cell", trend),
-    td("Heard", "dim", words.ago(a.updated, plantNow())),
+    td("Heard", "dim nowrap", words.ago(a.updated, plantNow())),
   ]
 }
 

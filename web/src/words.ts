@@ -13,9 +13,10 @@ export const mode = (m: string): string => MODES[m] ?? (m ? m.replace(/[-_]/g, "
 
 export const title = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
-/** name turns an identifier into words: gearbox_hss-bearing → gearbox HSS bearing. */
+/** name turns an identifier into words: gearbox_acc/rms → gearbox acceleration · RMS. */
 export const name = (id: string): string =>
-  id.replace(/[-_]/g, " ").replace(/\b(hss|ims|lss|de|nde|acc|rms|bpfo|bpfi|bsf|ftf|iso)\b/gi, t => t.toUpperCase())
+  id.replace(/[-_]/g, " ").replace("/", " · ").replace(/\bacc\b/g, "acceleration").replace(/\btemp\b/g, "temperature")
+    .replace(/\b(hss|ims|lss|de|nde|rms|bpfo|bpfi|bsf|ftf|iso)\b/gi, t => t.toUpperCase())
 
 const SEVERITY = ["", "Act now", "Plan soon", "Plan", "Watch"]
 export const severity = (n: number): string => SEVERITY[n] ?? "Severity " + n
@@ -73,6 +74,7 @@ export function rul(r: RUL): string {
 
 export function band(r: RUL): string {
   if (r.p10 === null && r.p90 === null) return ""
+  if (r.p50 === null && r.p90 === null) return ""
   if (r.p90 === null) return `${span(r.p10)} or more`
   return `${span(r.p10)} to ${span(r.p90)}`
 }
