@@ -24,5 +24,5 @@ func ExampleWaveExtractor() {
 	v, _, _ := extractor.Extract(asset.Window{Channel: "seat", Unit: "m/s²", RateHz: 25600, Samples: samples, SpeedRpm: 1500, Quality: 100})
 	mode, _ := features.Diagnose(features.DefectScoresOf(v))
 	fmt.Printf("%s at %.1f Hz\n", mode, strikeHz)
-	// Output: outer-race at 89.3 Hz
+	// Output: outer-race at 89.6 Hz
 }

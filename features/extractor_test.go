@@ -345,6 +345,7 @@ func BenchmarkExtract(b *testing.B) {
 func FuzzExtract(f *testing.F) {
 	f.Add([]byte{0, 0, 128, 63, 0, 0, 0, 64}, 25600.0, 1500.0, uint16(300))
 	f.Add([]byte{1, 0, 0, 0, 255, 255, 127, 127, 9}, 51200.0, 600.0, uint16(1021))
+	f.Add([]byte("000001"), 400.0, 6000.0, uint16(375)) // a harmonic at half the rate of an odd length
 	f.Add([]byte{}, 0.0, math.NaN(), uint16(0))
 	f.Add([]byte("\x00\x00\x80\x7fabcdefgh"), 1e-300, 1e300, uint16(64))
 	f.Fuzz(func(t *testing.T, b []byte, rate, rpm float64, n uint16) {

@@ -344,7 +344,7 @@ func (p power) bandRMS(lo, hi float64) float64 {
 // harmonicRMS is √(Σ S·df) over ±width bins of the bin nearest f; the local
 // maximum within ±search·f is taken first when search is positive.
 func (p power) harmonicRMS(f float64, width int, search float64) float64 {
-	at := int(math.RoundToEven(f / p.StepHz))
+	at := min(int(math.RoundToEven(f/p.StepHz)), len(p.Density)-1)
 	if reach := int(search * f / p.StepHz); reach > 0 {
 		best := at
 		for k := max(1, at-reach); k <= min(len(p.Density)-1, at+reach); k++ {
