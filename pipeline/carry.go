@@ -56,6 +56,9 @@ func (l *line) save(to map[StateKey][]byte) error {
 		return fmt.Errorf("asset %s: carried state: %w", l.Plate.ID, err)
 	}
 	parts["line"] = body
+	if l.settled {
+		parts["checker"] = l.Checker.Save()
+	}
 	for i, q := range l.rows {
 		parts[fmt.Sprintf("rows/%d", i)] = q.save()
 	}
@@ -90,6 +93,7 @@ func (l *line) load(parts map[string][]byte) error {
 			cut.load(o)
 		}
 	}
+	l.saved["checker"] = parts["checker"]
 	l.waiting = map[int64]bool{}
 	for _, from := range c.Pending {
 		l.waiting[from] = true
@@ -131,8 +135,28 @@ func under(parts map[string][]byte, prefix string) map[string][]byte {
 	return out
 }
 
-// abandon gives up what rebuild still waits for when new readings come first: the
-// source cannot go back that far. It returns how many blocks are gone.
+// settle ends the rebuilding at the first new reading: the checker goes on from
+// what it remembered. A source that cannot go back delivers again what was not
+// acknowledged, as new: then the checker forgets what had not been used.
+func (s *Shard) settle(l *line) error {
+	if l.settled {
+		return nil
+	}
+	l.settled = true
+	if body := l.saved["checker"]; len(body) > 0 {
+		if err := l.Checker.Load(body); err != nil {
+			return fmt.Errorf("asset %s: carried checker: %w", l.Plate.ID, err)
+		}
+	}
+	if len(l.order.pending) < len(l.waiting) {
+		l.Checker.Rewind(l.order.Clock.Add(1))
+	}
+	s.fx.Counts["blocks-abandoned"] += l.abandon()
+	return nil
+}
+
+// abandon gives up what rebuild still waits for: the source cannot go back that
+// far. It returns how many blocks are gone.
 func (l *line) abandon() (lost int64) {
 	for _, c := range l.cutters {
 		if c.awaited != nil && len(c.awaited.Froms) > 0 {

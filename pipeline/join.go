@@ -29,13 +29,16 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 		}
 		return nil, nil
 	}
-	r, refused := l.Checker.Check(a.Reading)
-	a.Reading = r
 	if a.From < s.begun {
+		a.Reading, _ = l.Checker.Check(a.Reading)
 		l.rebuild(a)
 		return nil, nil
 	}
-	s.fx.Counts["samples-abandoned"] += l.abandon()
+	if err := s.settle(l); err != nil {
+		return nil, err
+	}
+	r, refused := l.Checker.Check(a.Reading)
+	a.Reading = r
 	s.tally(a, refused)
 	if r.Wave == nil && len(r.Points) == 0 && r.Event == nil {
 		return nil, nil

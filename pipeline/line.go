@@ -19,6 +19,7 @@ type line struct {
 	rows    []*sequence
 	spectra time.Time         // when spectra were last kept
 	waiting map[int64]bool    // readings that were pending at the restart
+	settled bool              // new readings have begun to come
 	saved   map[string][]byte // carried parts of the line itself, as last saved
 }
 

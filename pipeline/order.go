@@ -36,8 +36,8 @@ type fate string
 
 const (
 	accepted  fate = ""
-	late      fate = "late"      // its instant has been closed
-	duplicate fate = "duplicate" // the same signals of the same time are in already
+	late      fate = "late"              // its instant has been closed
+	duplicate fate = "refused/duplicate" // the same signals of the same time are in already
 )
 
 // add takes a reading in and returns the instants that it completes, in order.

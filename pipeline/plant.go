@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"time"
+
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/twin"
 )
@@ -24,6 +26,15 @@ type Line struct {
 type Checker interface {
 	// Check returns what is left of r, and each part that it refused.
 	Check(r asset.Reading) (asset.Reading, []*asset.Invalid)
+	Memory
+}
+
+// Memory is what a Checker remembers of the readings that it has seen.
+type Memory interface {
+	Save() []byte
+	Load(b []byte) error
+	// Rewind forgets everything at t and later.
+	Rewind(t time.Time)
 }
 
 // ModelInput says which sequences a learned model gets for one component.

@@ -22,6 +22,10 @@ type plain struct{}
 
 func (plain) Check(r asset.Reading) (asset.Reading, []*asset.Invalid) { return r, nil }
 
+func (plain) Save() []byte      { return nil }
+func (plain) Load([]byte) error { return nil }
+func (plain) Rewind(time.Time)  {}
+
 // mean extracts the mean of a channel, or the points as they are.
 type mean struct{}
 
