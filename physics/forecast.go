@@ -88,8 +88,8 @@ func (l Growth) remainder(x []float64) (distance, variance float64) {
 func (l Growth) extrapolate(x []float64) forecast {
 	k := l.trend(x)
 	d, v := l.remainder(x)
-	k.P11 = math.Max(0, k.P11) + v*k.Slope*k.Slope/(d*d)
-	f := forecast{failP: k.reaches(d, l.opt.HorizonH), trust: 0.8, basis: "extrapolated"}
+	k.P11 = math.Max(0, k.P11) + (v/(d*d)+0.09)*k.Slope*k.Slope // 0.09: the pace changes by 0.3 of itself
+	f := forecast{failP: worth(k.reaches(d, l.opt.HorizonH)), trust: 0.8, basis: "extrapolated"}
 	if l.opt.Diffusion <= 0 {
 		f.rul = tidy(k.until(d, 0.1), k.until(d, 0.5), k.until(d, 0.9))
 		return f
@@ -100,7 +100,7 @@ func (l Growth) extrapolate(x []float64) forecast {
 		slope := k.Slope + math.Sqrt(k.P11)*normalQuantile((float64(i)+0.5)/n)
 		m = append(m, node{slope, d, 1.0 / n})
 	}
-	f.failP = m.cdf(l.opt.Diffusion, l.opt.HorizonH)
+	f.failP = worth(m.cdf(l.opt.Diffusion, l.opt.HorizonH))
 	f.rul = l.quantiles(m, d/k.Slope)
 	return f
 }
@@ -111,10 +111,10 @@ func (l Growth) quantiles(m mixture, around float64) asset.RUL {
 	return tidy(at(0.1), at(0.5), at(0.9))
 }
 
-// posterior weighs remaining lives r on a logarithmic grid: the prior's mass
-// times the likelihood of the slope seen, N(m; D/r, s² + (σ_D/r)² + (0.3·D/r)²),
-// where growth shows (0.3 because growth does not keep its pace), times the
-// likelihood of the level at that share of life, where paths are known.
+// posterior weighs remaining lives r on a logarithmic grid: the prior's mass times
+// the likelihood of the slope seen, where growth shows, times that of the level at
+// that share of life, where paths are known. A fifth of the prior stays: growth may
+// change its ways.
 func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 	const n = 240
 	k := l.trend(x)
@@ -122,15 +122,18 @@ func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 	lo := math.Log(p.quantile(0.5)) - 4*math.Ln10
 	step := 7 * math.Ln10 / n
 	m := make(mixture, 0, n)
-	best := math.Inf(-1)
+	mass := make([]float64, n)
+	best, total := math.Inf(-1), 0.0
 	before := p.cdf(math.Exp(lo))
 	for i := range n {
 		r, after := math.Exp(lo+(float64(i)+0.5)*step), p.cdf(math.Exp(lo+float64(i+1)*step))
-		w := math.Log(math.Max(after-before, 1e-300))
+		mass[i] = math.Max(after-before, 0)
+		total += mass[i]
+		w := math.Log(math.Max(mass[i], 1e-300))
 		before = after
 		if visible {
 			mean := d / r
-			w += logNormal(k.Slope-mean, math.Max(0, k.P11)+(v/(d*d)+0.09)*mean*mean)
+			w += l.pace(k, mean, v/(d*d))
 		}
 		if len(l.opt.Paths) > 0 {
 			w += l.alongPaths(k, p.age/(p.age+r))
@@ -144,8 +147,8 @@ func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 		sum += m[i].weight
 	}
 	kept := m[:0]
-	for _, q := range m {
-		if q.weight /= sum; q.weight > 1e-7 || l.opt.Diffusion <= 0 {
+	for i, q := range m {
+		if q.weight = 0.8*q.weight/sum + 0.2*mass[i]/math.Max(total, 1e-300); q.weight > 1e-7 || l.opt.Diffusion <= 0 {
 			kept = append(kept, q)
 		}
 	}
@@ -155,11 +158,38 @@ func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 	}
 	if l.opt.Diffusion > 0 {
 		f.failP, f.rul = kept.cdf(l.opt.Diffusion, l.opt.HorizonH), l.quantiles(kept, p.quantile(0.5))
-		return f
+	} else {
+		f.failP = kept.below(l.opt.HorizonH, step)
+		f.rul = tidy(kept.at(0.1, step), kept.at(0.5, step), kept.at(0.9, step))
 	}
-	f.failP = kept.below(l.opt.HorizonH, step)
-	f.rul = tidy(kept.at(0.1, step), kept.at(0.5, step), kept.at(0.9, step))
+	if visible {
+		f.failP = worth(f.failP)
+	}
 	return f
+}
+
+// pace is the log likelihood of the trend's slope when the mean slope from now on
+// is the given one: normal with the trend's own variance, that of the way still to
+// go (as a share of it, squared), and that of a pace that changes, 0.3 of the
+// slope towards slower and the whole of it towards faster: damage accelerates.
+func (l Growth) pace(k Trend, slope, way float64) float64 {
+	change := 0.3
+	if slope > k.Slope {
+		change = 1
+	}
+	own, d := math.Max(0, k.P11), k.Slope-slope
+	width := math.Sqrt(own+(way+0.09)*slope*slope) + math.Sqrt(own+(way+1)*slope*slope)
+	return -0.5*d*d/math.Max(own+(way+change*change)*slope*slope, 1e-300) - math.Log(math.Max(width, 1e-150))
+}
+
+// worth is the probability if it says something: that growth at its present pace
+// does not arrive in time is no evidence of health, so less than 0.1 is missing
+// and the score speaks.
+func worth(p float64) float64 {
+	if p < 0.1 {
+		return math.NaN()
+	}
+	return p
 }
 
 // logNormal is the log density of N(0, v) at d, without the constant.
@@ -176,7 +206,8 @@ func (l Growth) alongPaths(k Trend, u float64) float64 {
 	if k.Level > q.P50 {
 		sd = (q.P90 - q.P50) / 1.2815515655446004
 	}
-	return logNormal(k.Level-q.P50, math.Max(sd*sd, 0.03*0.03)+k.P00)
+	v := math.Max(sd*sd, 0.05*0.05) + k.P00
+	return logNormal(k.Level-q.P50, v)
 }
 
 func pathAt(path []PathPoint, u float64) PathPoint {
