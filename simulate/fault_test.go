@@ -40,14 +40,16 @@ func rms(x []float32) float64 {
 func prominence(x []float32, carrierHz, f float64) float64 {
 	const rate = 25600
 	pole := cmplx.Rect(math.Exp(-0.08*2*math.Pi*carrierHz/rate), 2*math.Pi*carrierHz/rate)
-	env, z, mean := make([]float64, len(x)), complex(0, 0), 0.0
+	const thin = 16
+	env, z, mean := make([]float64, len(x)/thin), complex(0, 0), 0.0
 	for i, v := range x {
 		z = z*pole + complex(float64(v), 0)
-		env[i] = real(z)*real(z) + imag(z)*imag(z)
-		mean += env[i] / float64(len(x))
+		e := real(z)*real(z) + imag(z)*imag(z)
+		env[i/thin] += e
+		mean += e / float64(len(env))
 	}
 	line := func(hz float64) float64 {
-		w, turn, sum := complex(1, 0), cmplx.Rect(1, -2*math.Pi*hz/rate), complex(0, 0)
+		w, turn, sum := complex(1, 0), cmplx.Rect(1, -2*math.Pi*hz*thin/rate), complex(0, 0)
 		for _, e := range env {
 			sum += complex(e-mean, 0) * w
 			w *= turn
