@@ -1,0 +1,142 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// A waveform message is little-endian: this header, the unit, the samples.
+//
+//	at  bytes
+//	 0  4      "TTWV"
+//	 4  1      version, 1
+//	 5  1      samples: 1 = int16 counts (value = count × scale), 2 = float32
+//	 6  1      bit 0: opens a record, bit 1: closes it; others 0
+//	 7  1      quality, 0–100
+//	 8  8      time of the first sample, ns since 1970 UTC, int64
+//	16  8      rate in Hz, float64
+//	24  8      scale, float64; 1 for float32
+//	32  4      number of samples, uint32
+//	36  1      length of the unit in bytes
+//	37  3      0
+//	40         unit in UTF-8, samples
+//
+// Asset and channel are named by the topic.
+const (
+	waveMagic   = "TTWV"
+	waveVersion = 1
+	waveHeader  = 40
+	asCounts    = 1
+	asFloats    = 2
+
+	// MaxWaveSamples is the longest waveform message that is looked at.
+	MaxWaveSamples = 4 << 20
+)
+
+// EncodeWave appends the message for w to dst. With scale above 0 the samples
+// are written as int16 counts of that size, clipped at its ends; with 0 as float32.
+func EncodeWave(dst []byte, w asset.Waveform, scale float64) []byte {
+	format, flags, written := byte(asFloats), byte(0), 1.0
+	if scale > 0 {
+		format, written = asCounts, scale
+	}
+	if w.First {
+		flags |= 1
+	}
+	if w.Last {
+		flags |= 2
+	}
+	dst = append(dst, waveMagic...)
+	dst = append(dst, waveVersion, format, flags, byte(math.Round(min(max(w.Quality, 0), 100))))
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(w.Start.UnixNano()))
+	dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(w.RateHz))
+	dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(written))
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(w.Samples)))
+	dst = append(dst, byte(len(w.Unit)), 0, 0, 0)
+	dst = append(dst, w.Unit...)
+	if format == asFloats {
+		for _, s := range w.Samples {
+			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(s))
+		}
+		return dst
+	}
+	for _, s := range w.Samples {
+		count := math.Round(min(max(float64(s)/scale, math.MinInt16), math.MaxInt16))
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(int16(count)))
+	}
+	return dst
+}
+
+// DecodeWave reads a waveform message of a channel. The samples are written into
+// dst when it is long enough, and belong to the caller. The error is an
+// *asset.Invalid; nothing is allocated before the lengths are found to agree.
+func DecodeWave(dst []float32, b []byte, channel string) (asset.Waveform, error) {
+	if len(b) < waveHeader || string(b[:4]) != waveMagic {
+		return asset.Waveform{}, refuse(Undecodable, channel, "%d bytes that do not begin with %q", len(b), waveMagic)
+	}
+	if b[4] != waveVersion {
+		return asset.Waveform{}, refuse(Undecodable, channel, "version is %d, known is %d", b[4], waveVersion)
+	}
+	width := 0
+	switch b[5] {
+	case asCounts:
+		width = 2
+	case asFloats:
+		width = 4
+	default:
+		return asset.Waveform{}, refuse(Undecodable, channel, "samples are of type %d, known are 1 (int16) and 2 (float32)", b[5])
+	}
+	n, unit := int(binary.LittleEndian.Uint32(b[32:])), int(b[36])
+	if n > MaxWaveSamples {
+		return asset.Waveform{}, refuse(Undecodable, channel, "%d samples, at most %d are read", n, MaxWaveSamples)
+	}
+	if want := waveHeader + unit + n*width; len(b) != want {
+		return asset.Waveform{}, refuse(Undecodable, channel, "%d bytes, the header says %d", len(b), want)
+	}
+	scale := math.Float64frombits(binary.LittleEndian.Uint64(b[24:]))
+	if !(math.Abs(scale) > 0) || math.IsInf(scale, 0) {
+		return asset.Waveform{}, refuse(Undecodable, channel, "scale is %g, want a finite number that is not 0", scale)
+	}
+	w := asset.Waveform{
+		Channel: channel,
+		Start:   time.Unix(0, int64(binary.LittleEndian.Uint64(b[8:]))).UTC(),
+		RateHz:  math.Float64frombits(binary.LittleEndian.Uint64(b[16:])),
+		Unit:    string(b[waveHeader : waveHeader+unit]),
+		Quality: float64(b[7]),
+		First:   b[6]&1 != 0,
+		Last:    b[6]&2 != 0,
+	}
+	if cap(dst) < n {
+		dst = make([]float32, n)
+	}
+	w.Samples = dst[:n]
+	body := b[waveHeader+unit:]
+	if b[5] == asCounts {
+		decodeCounts(w.Samples, body, scale)
+	} else {
+		decodeFloats(w.Samples, body, scale)
+	}
+	return w, nil
+}
+
+// decodeCounts writes count × scale; body holds two bytes for each sample.
+func decodeCounts(dst []float32, body []byte, scale float64) {
+	body = body[:2*len(dst)]
+	for i := range dst {
+		dst[i] = float32(float64(int16(binary.LittleEndian.Uint16(body[2*i:]))) * scale)
+	}
+}
+
+func decodeFloats(dst []float32, body []byte, scale float64) {
+	body = body[:4*len(dst)]
+	for i := range dst {
+		s := math.Float32frombits(binary.LittleEndian.Uint32(body[4*i:]))
+		if scale != 1 {
+			s = float32(float64(s) * scale)
+		}
+		dst[i] = s
+	}
+}
