@@ -36,12 +36,21 @@ func DefectScoresOf(v Vector) [defectLines]DefectScore {
 // diagnosisDB is by how much a family must lead to be e times as likely.
 const diagnosisDB = 3
 
+// raceLeadDB is by how much an element or a cage must lead a race: races fail far
+// more often, and in some geometries 2×BSF lies within the slip of BPFI.
+const raceLeadDB = 1
+
 // Diagnose names the family that stands out most and weighs the others against
 // it: the weight falls by e for each 3 dB less, and sums to one. With no score
 // known it says nothing. It does not judge whether there is a defect at all:
 // on noise some family leads too.
 func Diagnose(scores [defectLines]DefectScore) (asset.Mode, map[asset.Mode]float64) {
 	best := -1
+	for i := range scores {
+		if i >= bsf {
+			scores[i].DB -= raceLeadDB
+		}
+	}
 	for i, s := range scores {
 		if !math.IsNaN(s.DB) && (best < 0 || s.DB > scores[best].DB) {
 			best = i

@@ -50,6 +50,9 @@ func (e *WaveExtractor) layout(w asset.Window) *layout {
 		if !(key.rateHz > 0) {
 			key.rateHz = w.RateHz
 		}
+		if key.component == "" && len(e.plate.Components) == 1 {
+			key.component = e.plate.Components[0].Name
+		}
 		break
 	}
 	if math.IsNaN(key.rateHz) {
