@@ -86,14 +86,15 @@ func learnField(f tracked, x []float64) FieldBaseline {
 	s := Robust(v)
 	b.Min, b.Max, b.Constant = s.Min, s.Max, s.Min == s.Max
 	b.MaxRun, b.Jump = runs(v)
-	b.Log = f.wave && isEnergy(f.Name) && s.Min > 0
+	share := repeatability(f)
+	b.Log = share > 0 && s.Min > 0
 	floor := 0.01 * (s.Max - s.Min)
 	if b.Log {
 		for i, a := range v {
 			v[i] = math.Log(a)
 		}
 		s = Robust(v)
-		floor = math.Max(0.02, 0.01*(s.Max-s.Min))
+		floor = math.Max(share, 0.01*(s.Max-s.Min))
 	}
 	b.Slow = slowShare(v)
 	_, std, _ := meanStd(v)
@@ -134,13 +135,23 @@ func runs(v []float64) (longest int, jump float64) {
 	return longest, jump
 }
 
-// isEnergy reports whether a feature of a waveform is log-normal by nature.
-func isEnergy(name string) bool {
-	switch name {
-	case "peak", "p2p", "peak_to_peak", "std", "mean_abs", "energy", "noise_floor":
-		return true
+// repeatability is the share by which a log-normal feature of a waveform differs
+// between two healthy days however alike they are; 0 for other fields. It keeps
+// a short, quiet commissioning span from calling every change an alarm.
+func repeatability(f tracked) float64 {
+	if !f.wave {
+		return 0
 	}
-	return strings.HasSuffix(name, "rms") || strings.Contains(name, "_rms_") || strings.HasPrefix(name, "rms_")
+	switch f.Name {
+	case "peak", "p2p", "peak_to_peak", "std", "mean_abs", "energy", "noise_floor":
+		return 0.1
+	case "kurtosis", "envelope_kurtosis":
+		return 0.2
+	}
+	if strings.HasSuffix(f.Name, "rms") || strings.Contains(f.Name, "_rms_") || strings.HasPrefix(f.Name, "harmonic_") {
+		return 0.1
+	}
+	return 0
 }
 
 // z is the robust score of a value; NaN when there is no baseline.

@@ -25,7 +25,8 @@ type DetectorOptions struct {
 	// the asset's first component for telemetry.
 	Component string
 	// Fields it reads, as "channel/name" or "metric/value"; either side may be "*".
-	// Defaults: level "*/rms", "*/peak", "*/kurtosis", "*/envelope_rms", "*/velocity_rms";
+	// Defaults: level "*/rms", "*/envelope_rms", "*/velocity_rms"; defect "*/defect_*",
+	// "*/found_*" and "*/kurtosis";
 	// multivariate and novelty "*/value"; sensor "*/value", "*/rms", "*/kurtosis"; zone "*/velocity_rms"; residual "*/residual_z_*".
 	Fields []string
 	// Optional leaves the detector out for an asset that does not declare a channel
@@ -33,8 +34,8 @@ type DetectorOptions struct {
 	Optional bool
 	// Mode it suspects; default overheating for residual, none otherwise.
 	Mode asset.Mode
-	// Limit on the score's own scale, a floor under the learned one. Defaults: level
-	// 4 (σ), defect 15 (dB), residual 3 (σ), novelty 6 (σ), multivariate none.
+	// Limit on the score's own scale, a floor under the learned one, which may be twice
+	// as high at most. Defaults: level 7 (σ; about a doubling of an energy), defect 15 (dB), residual 3 (σ), novelty 6 (σ), multivariate none.
 	Limit float64
 	// Watch is the level from which evidence is given; default defect 10 (dB),
 	// otherwise Limit.
@@ -43,7 +44,7 @@ type DetectorOptions struct {
 	// limit; default 1e-3.
 	P float64
 	// M of the last N evaluations over the limit make it abnormal; at most 64.
-	// Default 3 of 4 for level and defect with a learning span, else 1 of 1.
+	// Default 3 of 4 for level, else 1 of 1.
 	M, N int
 	// Smooth is the weight of the newest value in the running mean of each field's
 	// z; default 0.3.
@@ -68,8 +69,8 @@ type DetectorOptions struct {
 
 // detectorDefaults by type: floor of the limit, watch, m, n, side, mode, fields.
 var detectorDefaults = map[string]DetectorOptions{
-	"level":        {Limit: 4, M: 3, N: 4, Side: "high", Fields: []string{"*/rms", "*/peak", "*/kurtosis", "*/envelope_rms", "*/velocity_rms"}},
-	"defect":       {Limit: 15, Watch: 10, M: 1, N: 1, Side: "high", Harmonics: 2, Fields: []string{"*/defect_*", "*/found_*"}},
+	"level":        {Limit: 7, M: 3, N: 4, Side: "high", Fields: []string{"*/rms", "*/envelope_rms", "*/velocity_rms"}},
+	"defect":       {Limit: 15, Watch: 10, M: 1, N: 1, Side: "high", Harmonics: 2, Fields: []string{"*/defect_*", "*/found_*", "*/kurtosis"}},
 	"residual":     {Limit: 3, M: 1, N: 1, Side: "high", Mode: asset.Overheating, Fields: []string{"*/residual_z_*"}},
 	"multivariate": {M: 1, N: 1, Side: "both", Fields: []string{"*/value"}},
 	"novelty":      {Limit: 6, Hold: 0.5, M: 1, N: 1, Side: "both", Fields: []string{"*/value"}},
@@ -234,6 +235,9 @@ func (c *common) limit() float64 {
 	l := c.opt.Limit
 	if c.learned != nil && c.learned.Scores.N > 0 {
 		l = math.Max(l, c.learned.Scores.Limit(c.opt.P))
+	}
+	if c.opt.Limit > 0 {
+		l = math.Min(l, 2*c.opt.Limit) // a wild span must not blind the detector
 	}
 	return l
 }

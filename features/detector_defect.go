@@ -23,8 +23,11 @@ var defectFamilies = []struct {
 // defect judges the lines at a bearing's defect frequencies in the envelope
 // spectrum of the component's channels. It needs geometry and no learning; when
 // there was a learning span, what stood there at commissioning raises the limit.
+// A bearing defect is both periodic and impulsive, so the channel's kurtosis adds
+// to the score.
 type defect struct {
 	common
+	kurt  []int
 	db    [4][]int // defect_* by family
 	found [4][]int // found_* by family
 }
@@ -32,6 +35,9 @@ type defect struct {
 func (d *defect) offer(i int, f tracked) {
 	if f.component != d.component || !d.opt.matches(f.Field) {
 		return
+	}
+	if f.Name == "kurtosis" {
+		d.kurt = append(d.kurt, i)
 	}
 	for k, fam := range defectFamilies {
 		switch f.Name {
@@ -48,6 +54,7 @@ func (d *defect) offer(i int, f tracked) {
 type family struct {
 	at    int // field; -1 for none
 	db    float64
+	extra float64 // dB for the channel's impulsiveness
 	found float64 // harmonics; NaN when not counted
 	limit float64
 }
@@ -64,7 +71,8 @@ func (d *defect) families(in *instant) [4]family {
 			limit := math.Max(d.opt.Limit, d.standing(in, i))
 			if f.at < 0 || v-limit > f.db-f.limit {
 				f.at, f.db, f.limit = i, v, limit
-				f.found = d.count(in, k, in.fields[i].Channel)
+				f.found = ofChannel(in, d.found[k], in.fields[i].Channel)
+				f.extra = impulsiveness(ofChannel(in, d.kurt, in.fields[i].Channel))
 			}
 		}
 		out[k] = f
@@ -82,13 +90,23 @@ func (d *defect) standing(in *instant, i int) float64 {
 	return b.Center + math.Max(3, 4*b.Scale)
 }
 
-func (d *defect) count(in *instant, k int, channel string) float64 {
-	for _, i := range d.found[k] {
+// ofChannel is the value of the field that belongs to the channel; NaN for none.
+func ofChannel(in *instant, idx []int, channel string) float64 {
+	for _, i := range idx {
 		if in.fields[i].Channel == channel {
 			return in.now[i]
 		}
 	}
 	return math.NaN()
+}
+
+// impulsiveness is 10·log10(kurtosis/3), in dB over Gaussian noise, between 0 and
+// 6: impulses alone never make a defect.
+func impulsiveness(kurtosis float64) float64 {
+	if !(kurtosis > 3) {
+		return 0
+	}
+	return math.Min(6, 10*math.Log10(kurtosis/3))
 }
 
 // score is the worst margin over the limits, put on the scale of the option.
@@ -99,7 +117,7 @@ func (d *defect) score(in *instant) (worst float64, at int, fams [4]family) {
 		if f.at < 0 {
 			continue
 		}
-		if s := f.db - f.limit + d.opt.Limit; at < 0 || s > worst {
+		if s := f.db + f.extra - f.limit + d.opt.Limit; at < 0 || s > worst {
 			worst, at = s, k
 		}
 	}
@@ -149,6 +167,9 @@ func (d *defect) judge(in *instant) (asset.Assessment, bool) {
 		text := fmt.Sprintf("%s defect frequency (%s) stands %.1f dB over the envelope's noise on %s (watch %.0f dB, alert %.0f dB)", fam.text, strings.ToUpper(fam.name), f.db, in.fields[f.at].Channel, d.opt.Watch, f.limit)
 		if !math.IsNaN(f.found) {
 			text += fmt.Sprintf(", %.0f harmonics found", f.found)
+		}
+		if f.extra > 0 {
+			text += fmt.Sprintf("; the signal is impulsive (kurtosis adds %.1f dB to the score)", f.extra)
 		}
 		a.Evidence = append(a.Evidence, d.evidence(key, f.db, f.limit, w/sum, text))
 	}

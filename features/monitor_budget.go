@@ -34,7 +34,7 @@ func (m *Monitor) Budget() []Budget {
 		case l == nil || l.Scores.N == 0:
 			b.Method = "nothing learned"
 		default:
-			p := l.Scores.P(math.Max(o.Limit, l.Scores.Limit(o.P)))
+			p := l.Scores.P(d.shared().limit())
 			b.Method = fmt.Sprintf("split conformal with a tail beyond %d scores, %d of %d", l.Scores.N, o.M, o.N)
 			b.P = MOfN(o.M, o.N, p)
 		}

@@ -120,7 +120,7 @@ func TestMonitorFindsWhatChanged(t *testing.T) {
 		mode   asset.Mode
 		word   string
 	}{
-		"vibration doubles":       {func(_ int, x *reading) { x.rms *= 2 }, "level", "", "rms of vib"},
+		"vibration triples":       {func(_ int, x *reading) { x.rms *= 3 }, "level", "", "rms of vib"},
 		"vibration drifts":        {func(_ int, x *reading) { x.rms *= 1.15 }, "drift", "", "rms of vib"},
 		"outer race":              {func(_ int, x *reading) { x.bpfo, x.found = 22, 3 }, "defect", asset.OuterRace, "BPFO"},
 		"velocity in zone C":      {func(_ int, x *reading) { x.velocity = 3 }, "zone", "", "zone C"},
@@ -276,5 +276,5 @@ func ExampleMonitor() {
 		}
 	}
 	// Output:
-	// motor value of current is 14 A, 17.0 σ from its commissioning median 10.2 A (limit 4.0 σ)
+	// motor value of current is 14 A, 17.0 σ from its commissioning median 10.2 A (limit 7.0 σ)
 }
