@@ -26,8 +26,10 @@ func advice(m asset.Mode) []string {
 	case asset.InnerRace, asset.OuterRace, asset.RollingElement, asset.Cage:
 		return bearingAdvice(m)
 	case asset.Crack:
-		return []string{"Stop before loading further when the crack is confirmed.", "Visual and dye-penetrant or ultrasonic test of the marked area.",
-			"Measure length and position, compare with the last inspection."}
+		return []string{
+			"Stop before loading further when the crack is confirmed.", "Visual and dye-penetrant or ultrasonic test of the marked area.",
+			"Measure length and position, compare with the last inspection.",
+		}
 	case asset.Wear:
 		return []string{"Oil or grease sample: particle count and ferrous index.", "Endoscope the running surfaces.", "Measure clearance or wear depth against the limit."}
 	case asset.Imbalance:
@@ -37,8 +39,10 @@ func advice(m asset.Mode) []string {
 	case asset.Looseness:
 		return []string{"Check foundation and housing bolts for torque.", "Look for fretting rust and cracks in the base.", "Check the bearing fit on shaft and in housing."}
 	case asset.GearTooth:
-		return []string{"Endoscope the teeth of the stage named in the evidence: pitting, scuffing, cracks.", "Magnetic plug and oil filter: chips.",
-			"Reduce torque until inspected."}
+		return []string{
+			"Endoscope the teeth of the stage named in the evidence: pitting, scuffing, cracks.", "Magnetic plug and oil filter: chips.",
+			"Reduce torque until inspected.",
+		}
 	case asset.Lubrication:
 		return []string{"Level, pressure and temperature of the lubricant; filter and cooler.", "Sample: viscosity, water, particles.", "Relubricate with the amount and type given."}
 	case asset.Overheating:

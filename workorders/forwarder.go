@@ -244,7 +244,7 @@ func (f *Forwarder) create(ctx context.Context, o Order) (Order, error) {
 	if err == nil {
 		number, err = f.erp.Create(call, o)
 	} else {
-		err = &Fault{Kind: ErrUnavailable, Text: "the outbox was too slow: nothing was sent"}
+		err = &CallError{Kind: ErrUnavailable, Text: "the outbox was too slow: nothing was sent"}
 	}
 	switch {
 	case err == nil && number != "":
@@ -258,9 +258,9 @@ func (f *Forwarder) create(ctx context.Context, o Order) (Order, error) {
 		o.NotBefore = f.stop(err)
 		return o, nil
 	case err == nil:
-		err = &Fault{Kind: ErrUnknown, Text: "the ERP gave no number"}
+		err = &CallError{Kind: ErrUnknown, Text: "the ERP gave no number"}
 	}
-	if fault := (*Fault)(nil); errors.As(err, &fault) && fault.Status == 500 {
+	if fault := (*CallError)(nil); errors.As(err, &fault) && fault.Status == 500 {
 		o.Failures++
 	}
 	o.Problem, o.NotBefore = err.Error(), f.opt.Now().Add(f.opt.LookUp)
@@ -281,7 +281,7 @@ func (f *Forwarder) stop(err error) time.Time {
 		wait = max(time.Duration(f.opt.Rand()*float64(ceiling)), time.Millisecond)
 		f.streak++
 	}
-	if fault := (*Fault)(nil); errors.As(err, &fault) {
+	if fault := (*CallError)(nil); errors.As(err, &fault) {
 		wait = max(wait, fault.After)
 	}
 	f.resume = f.opt.Now().Add(wait)

@@ -23,7 +23,7 @@ func (c *clock) advance(d time.Duration) { c.now = c.now.Add(d) }
 // desk is an outbox in memory.
 type desk struct {
 	orders map[string]*row
-	fail   error
+	down   time.Time // it fails until then
 }
 
 type row struct {
@@ -41,8 +41,8 @@ func newDesk(orders ...workorders.Order) *desk {
 }
 
 func (d *desk) Due(_ context.Context, now time.Time, lease time.Duration, n int) ([]workorders.Order, error) {
-	if d.fail != nil {
-		return nil, d.fail
+	if now.Before(d.down) {
+		return nil, errors.New("disk full")
 	}
 	var due []workorders.Order
 	for _, r := range d.orders {
@@ -150,7 +150,7 @@ func once(t *testing.T, f *workorders.Forwarder) {
 }
 
 func fault(kind error, status int) error {
-	return &workorders.Fault{Kind: kind, Status: status, Text: "test"}
+	return &workorders.CallError{Kind: kind, Status: status, Text: "test"}
 }
 
 func TestForwardsAndFollows(t *testing.T) {
@@ -189,20 +189,26 @@ func TestOutcomes(t *testing.T) {
 		late         workorders.Status
 		creates      int
 	}{
-		"answer lost after commit": {func(int) (bool, time.Duration, error) { return true, 0, fault(workorders.ErrUnknown, 0) },
-			workorders.Open, workorders.Sent, workorders.Sent, 1},
-		"commit nine minutes late": {func(int) (bool, time.Duration, error) {
-			return true, 9 * time.Minute, fault(workorders.ErrUnknown, 504)
+		"answer lost after commit": {
+			func(int) (bool, time.Duration, error) { return true, 0, fault(workorders.ErrUnknown, 0) },
+			workorders.Open, workorders.Sent, workorders.Sent, 1,
 		},
-			workorders.Open, workorders.Open, workorders.Sent, 1},
+		"commit nine minutes late": {
+			func(int) (bool, time.Duration, error) {
+				return true, 9 * time.Minute, fault(workorders.ErrUnknown, 504)
+			},
+			workorders.Open, workorders.Open, workorders.Sent, 1,
+		},
 		"lost before commit": {func(n int) (bool, time.Duration, error) {
 			if n == 0 {
 				return false, 0, fault(workorders.ErrUnknown, 0)
 			}
 			return true, 0, nil
 		}, workorders.Open, workorders.Open, workorders.Sent, 2},
-		"no number": {func(int) (bool, time.Duration, error) { return true, 0, errors.New("unreadable answer") },
-			workorders.Open, workorders.Sent, workorders.Sent, 1},
+		"no number": {
+			func(int) (bool, time.Duration, error) { return true, 0, errors.New("unreadable answer") },
+			workorders.Open, workorders.Sent, workorders.Sent, 1,
+		},
 		"refused":      {func(int) (bool, time.Duration, error) { return false, 0, fault(workorders.ErrRefused, 400) }, workorders.Parked, workorders.Parked, workorders.Parked, 1},
 		"error inside": {func(int) (bool, time.Duration, error) { return false, 0, fault(workorders.ErrUnknown, 500) }, workorders.Open, workorders.Open, workorders.Parked, 5},
 		"denied at once": {func(n int) (bool, time.Duration, error) {
@@ -213,7 +219,7 @@ func TestOutcomes(t *testing.T) {
 		}, workorders.Open, workorders.Open, workorders.Sent, 2},
 		"busy": {func(n int) (bool, time.Duration, error) {
 			if n == 0 {
-				return false, 0, &workorders.Fault{Kind: workorders.ErrUnavailable, Status: 503, After: time.Minute}
+				return false, 0, &workorders.CallError{Kind: workorders.ErrUnavailable, Status: 503, After: time.Minute}
 			}
 			return true, 0, nil
 		}, workorders.Open, workorders.Sent, workorders.Sent, 2},
@@ -349,14 +355,12 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &clock{time.Now()}
 		d := newDesk(order("a"))
-		d.fail = errors.New("disk full")
+		d.down = c.now.Add(time.Minute)
 		f := workorders.NewForwarder(d, &erp{clock: c}, "test", workorders.Options{Now: time.Now})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- f.Run(ctx) }()
-		time.Sleep(time.Minute)
-		d.fail = nil
-		time.Sleep(time.Minute)
+		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		cancel()
 		if err := <-ended; err != nil || d.get("a").Status != workorders.Sent {

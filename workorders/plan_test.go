@@ -143,8 +143,10 @@ func FuzzPlan(f *testing.F) {
 	f.Add("gearbox_hss", "outer-race", 0.5, 100.0, 1.0, 2.0, 3.0, 2)
 	f.Add("Großgetriebe-Lager-Antriebsseite-ÄÖÜ", "", math.NaN(), -1.0, math.Inf(1), math.NaN(), -4.0, 9)
 	f.Fuzz(func(t *testing.T, component, mode string, risk, horizon, p10, p50, p90 float64, severity int) {
-		a := asset.Alert{ID: "x", Asset: "T", Component: component, Mode: asset.Mode(mode), Risk: asset.Number(risk), HorizonH: horizon,
-			RUL: rul(p10, p50, p90), Severity: severity, Opened: opened}
+		a := asset.Alert{
+			ID: "x", Asset: "T", Component: component, Mode: asset.Mode(mode), Risk: asset.Number(risk), HorizonH: horizon,
+			RUL: rul(p10, p50, p90), Severity: severity, Opened: opened,
+		}
 		o, ok := workorders.Plan(a, asset.Nameplate{}, workorders.Policy{Mildest: math.MaxInt})
 		if !ok || o.Priority < 1 || o.Priority > 4 || utf8.RuneCountInString(o.Title) > 40 {
 			t.Errorf("order %+v, %v", o, ok)
@@ -160,7 +162,7 @@ func FuzzPlan(f *testing.F) {
 	})
 }
 
-func TestStatusFault(t *testing.T) {
+func TestAnswerError(t *testing.T) {
 	now := opened
 	for _, tc := range []struct {
 		status int
@@ -183,13 +185,13 @@ func TestStatusFault(t *testing.T) {
 		{504, true, "", workorders.ErrUnknown, 0},
 		{504, false, "", workorders.ErrUnavailable, 0},
 	} {
-		f := workorders.StatusFault(&http.Response{StatusCode: tc.status, Header: http.Header{"Retry-After": {tc.retry}}}, tc.writes, "", now)
+		f := workorders.AnswerError(&http.Response{StatusCode: tc.status, Header: http.Header{"Retry-After": {tc.retry}}}, tc.writes, "", now)
 		if f.Kind != tc.kind || f.After != tc.after { //nolint:errorlint // the kind itself
 			t.Errorf("%d, writes %v: %v after %v, want %v after %v", tc.status, tc.writes, f.Kind, f.After, tc.kind, tc.after)
 		}
 	}
-	dial := workorders.CallFault(&net.OpError{Op: "dial", Err: net.ErrClosed}, true)
-	read := workorders.CallFault(&net.OpError{Op: "read", Err: net.ErrClosed}, true)
+	dial := workorders.TransportError(&net.OpError{Op: "dial", Err: net.ErrClosed}, true)
+	read := workorders.TransportError(&net.OpError{Op: "read", Err: net.ErrClosed}, true)
 	if dial.Kind != workorders.ErrUnavailable || read.Kind != workorders.ErrUnknown { //nolint:errorlint // the kind itself
 		t.Errorf("no connection: %v; connection cut: %v", dial.Kind, read.Kind)
 	}

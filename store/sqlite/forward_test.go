@@ -45,8 +45,10 @@ func (s suicidal) Create(ctx context.Context, o workorders.Order) (string, error
 // Every one of 20 forwarders is killed within a create, before or after the ERP
 // committed; in the end each order is in the ERP once.
 func TestForwarderKilled(t *testing.T) {
-	opt := workorders.Options{HoldUnknown: 50 * time.Millisecond, Timeout: 100 * time.Millisecond, LookUp: 10 * time.Millisecond,
-		Lease: 100 * time.Millisecond, Poll: 5 * time.Millisecond, Follow: time.Hour}
+	opt := workorders.Options{
+		HoldUnknown: 50 * time.Millisecond, Timeout: 100 * time.Millisecond, LookUp: 10 * time.Millisecond,
+		Lease: 100 * time.Millisecond, Poll: 5 * time.Millisecond, Follow: time.Hour,
+	}
 	if dir := os.Getenv(forwardFrom); dir != "" {
 		erp := suicidal{sandbox.NewClient(os.Getenv(forwardTo), nil), os.Getenv(forwardDie)}
 		err := workorders.NewForwarder(open(t, dir, nil), erp, "sandbox", opt).Run(t.Context())

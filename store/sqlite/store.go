@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,11 +87,8 @@ func (s *Store) open(ctx context.Context, path string, opt Options) error {
 
 // source is the data source name of path with one query parameter and pragmas.
 func source(path, parameter string, pragmas ...string) string {
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String() + "?" + parameter + "&_pragma=busy_timeout(15000)"
-	for _, p := range pragmas {
-		dsn += "&_pragma=" + p
-	}
-	return dsn
+	address := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	return address.String() + "?" + parameter + "&_pragma=busy_timeout(15000)&_pragma=" + strings.Join(pragmas, "&_pragma=")
 }
 
 // migrate applies the migrations that the file has not seen, each in a transaction.

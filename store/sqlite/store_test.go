@@ -49,8 +49,10 @@ func TestNumbersThatAreNone(t *testing.T) {
 	a.HorizonH = nan
 	at := storetest.Epoch
 	sp := features.Spectrum{Channel: "c", StepHz: nan, Bins: []float32{1}, Marks: []features.Mark{{Name: "BPFO", Hz: nan}}}
-	fx := pipeline.Effects{Epoch: 1, Next: 1, Risks: []asset.Risk{r}, Alerts: []asset.Alert{a},
-		Frames: []pipeline.Frame{{Asset: "T01", Time: at, Spectra: []features.Spectrum{sp}}}}
+	fx := pipeline.Effects{
+		Epoch: 1, Next: 1, Risks: []asset.Risk{r}, Alerts: []asset.Alert{a},
+		Frames: []pipeline.Frame{{Asset: "T01", Time: at, Spectra: []features.Spectrum{sp}}},
+	}
 	if err := s.Keep(t.Context(), fx); err != nil {
 		t.Fatalf("numbers that are none must not stop a shard: %v", err)
 	}

@@ -15,10 +15,13 @@ import (
 )
 
 func readBack(t *testing.T, s Store) {
+	t.Helper()
 	epoch := claim(t, s)
 	fx := Batch(epoch, 1)
-	spectrum := features.Spectrum{Channel: "gearbox", Kind: "envelope", Unit: "m/s²", StepHz: 0.5, Bins: []float32{1, 2, 3},
-		Marks: []features.Mark{{Name: "BPFO 1×", Hz: 1}}}
+	spectrum := features.Spectrum{
+		Channel: "gearbox", Kind: "envelope", Unit: "m/s²", StepHz: 0.5, Bins: []float32{1, 2, 3},
+		Marks: []features.Mark{{Name: "BPFO 1×", Hz: 1}},
+	}
 	fx.Frames[0].Spectra = []features.Spectrum{spectrum}
 	keep(t, s, fx)
 
@@ -62,6 +65,7 @@ func readBack(t *testing.T, s Store) {
 }
 
 func replay(t *testing.T, s Store) {
+	t.Helper()
 	epoch := claim(t, s)
 	for _, k := range []int64{1, 2, 2, 1, 3} {
 		keep(t, s, Batch(epoch, k))
@@ -76,6 +80,7 @@ func replay(t *testing.T, s Store) {
 }
 
 func carried(t *testing.T, s Store) {
+	t.Helper()
 	epoch := claim(t, s)
 	part := func(p string) pipeline.StateKey { return pipeline.StateKey{Asset: "T01", Part: p} }
 	keep(t, s, pipeline.Effects{Epoch: epoch, Next: 1, State: map[pipeline.StateKey][]byte{part("a"): {1}, part("b"): {2}}})
@@ -87,6 +92,7 @@ func carried(t *testing.T, s Store) {
 }
 
 func alerts(t *testing.T, s Store) {
+	t.Helper()
 	epoch := claim(t, s)
 	a, b := Alert("a", 3), Alert("b", 4)
 	b.Asset, b.Opened = "T02", Epoch.Add(time.Hour)
@@ -124,6 +130,7 @@ func alerts(t *testing.T, s Store) {
 }
 
 func orders(t *testing.T, s Store) {
+	t.Helper()
 	epoch := claim(t, s)
 	keep(t, s, pipeline.Effects{Epoch: epoch, Next: 1, Alerts: []asset.Alert{Alert("a", 2), Alert("watch", 4)}})
 	o, err := s.Order(t.Context(), "order-a")
@@ -148,6 +155,7 @@ func orders(t *testing.T, s Store) {
 }
 
 func leases(t *testing.T, s Store) {
+	t.Helper()
 	epoch := claim(t, s)
 	keep(t, s, pipeline.Effects{Epoch: epoch, Next: 1, Alerts: []asset.Alert{Alert("a", 2)}})
 	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
@@ -198,6 +206,7 @@ func leases(t *testing.T, s Store) {
 }
 
 func thinned(t *testing.T, s Store) {
+	t.Helper()
 	epoch := claim(t, s)
 	for k := int64(1); k <= 25; k++ {
 		keep(t, s, Batch(epoch, k))
@@ -224,6 +233,7 @@ func thinned(t *testing.T, s Store) {
 }
 
 func sorted(t *testing.T, s Store) {
+	t.Helper()
 	epoch := claim(t, s)
 	early, late := Epoch, Epoch.Add(time.Hour)
 	fx := pipeline.Effects{Epoch: epoch, Next: 1}
@@ -257,6 +267,7 @@ func sorted(t *testing.T, s Store) {
 }
 
 func reopened(t *testing.T, open Opener) {
+	t.Helper()
 	dir := t.TempDir()
 	s := open(t, dir, Plan)
 	if c, err := s.Claim(t.Context(), 0); err != nil || c != (store.Checkpoint{Epoch: 1}) {

@@ -55,17 +55,32 @@ type Desk interface {
 	Order(ctx context.Context, id string) (workorders.Order, error)
 }
 
-// Store is all of it.
-type Store interface {
-	Committer
-	Exporter
-	History
-	Evidence
-	Cases
-	Desk
+// Facts are what is known of the run, and its end.
+type Facts interface {
 	Meta(ctx context.Context, key string) (string, error)
 	SetMeta(ctx context.Context, key, value string) error
 	Close() error
+}
+
+// Flow is what a run needs.
+type Flow interface {
+	Committer
+	Exporter
+	Facts
+}
+
+// Page is what people see.
+type Page interface {
+	History
+	Evidence
+	Cases
+}
+
+// Store is all of it.
+type Store interface {
+	Flow
+	Page
+	Desk
 }
 
 // Opener opens a store in the folder, which holds what an earlier one left.
@@ -94,8 +109,10 @@ func Run(t *testing.T, open Opener) {
 // Plan orders work for every alert but those of severity 4.
 func Plan(a asset.Alert) (workorders.Order, bool) {
 	key := workorders.KeyOf(a.ID)
-	return workorders.Order{ID: "order-" + a.ID, Alert: a.ID, Asset: a.Asset, Component: a.Component, Key: key, Status: workorders.Open,
-		Priority: a.Severity, Created: a.Opened, Title: "check " + a.Component}, a.Severity < 4
+	return workorders.Order{
+		ID: "order-" + a.ID, Alert: a.ID, Asset: a.Asset, Component: a.Component, Key: key, Status: workorders.Open,
+		Priority: a.Severity, Created: a.Opened, Title: "check " + a.Component,
+	}, a.Severity < 4
 }
 
 // Epoch is when the test's event time begins.
@@ -137,8 +154,10 @@ func Risk(at time.Time, id asset.ID, component string, risk float64) asset.Risk 
 
 // Alert is one that is open.
 func Alert(id string, severity int) asset.Alert {
-	return asset.Alert{ID: id, Asset: "T01", Component: "gearbox", Mode: asset.OuterRace, Severity: severity, Opened: Epoch, Changed: Epoch,
-		Risk: 0.8, HorizonH: 720, RUL: asset.NoRUL()}
+	return asset.Alert{
+		ID: id, Asset: "T01", Component: "gearbox", Mode: asset.OuterRace, Severity: severity, Opened: Epoch, Changed: Epoch,
+		Risk: 0.8, HorizonH: 720, RUL: asset.NoRUL(),
+	}
 }
 
 func claim(t *testing.T, s Committer) int64 {
@@ -168,6 +187,7 @@ func Frames(t *testing.T, s Exporter) []pipeline.Frame {
 }
 
 func fenced(t *testing.T, s Store) {
+	t.Helper()
 	old := claim(t, s)
 	keep(t, s, Batch(old, 1))
 	now := claim(t, s)
@@ -184,6 +204,7 @@ func fenced(t *testing.T, s Store) {
 }
 
 func atomic(t *testing.T, s Store) {
+	t.Helper()
 	epoch := claim(t, s)
 	keep(t, s, Batch(epoch, 1))
 	bad := Batch(epoch, 2)

@@ -43,10 +43,12 @@ func (c *Client) Find(ctx context.Context, key string) (string, error) {
 // Create makes the order and returns its number.
 func (c *Client) Create(ctx context.Context, o workorders.Order) (string, error) {
 	var made Order
-	err := c.do(ctx, http.MethodPost, "/orders", Order{Key: o.Key, Asset: o.Asset, Component: o.Component, Priority: o.Priority,
-		Title: o.Title, Text: o.Text, RequiredEnd: o.RequiredEnd}, &made)
+	err := c.do(ctx, http.MethodPost, "/orders", Order{
+		Key: o.Key, Asset: o.Asset, Component: o.Component, Priority: o.Priority,
+		Title: o.Title, Text: o.Text, RequiredEnd: o.RequiredEnd,
+	}, &made)
 	if err == nil && made.Number == "" {
-		err = &workorders.Fault{Kind: workorders.ErrUnknown, Text: "no number in the answer"}
+		err = &workorders.CallError{Kind: workorders.ErrUnknown, Text: "no number in the answer"}
 	}
 	return made.Number, err
 }
@@ -64,33 +66,33 @@ func (c *Client) do(ctx context.Context, method, path string, body, v any) error
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
-			return &workorders.Fault{Kind: workorders.ErrRefused, Text: err.Error()}
+			return &workorders.CallError{Kind: workorders.ErrRefused, Text: err.Error()}
 		}
 		content = bytes.NewReader(text)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, c.url+path, content)
 	if err != nil {
-		return &workorders.Fault{Kind: workorders.ErrRefused, Text: err.Error()}
+		return &workorders.CallError{Kind: workorders.ErrRefused, Text: err.Error()}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return workorders.CallFault(err, writes)
+		return workorders.TransportError(err, writes)
 	}
 	defer answer.Body.Close() //nolint:errcheck // read to its end below
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 16<<20))
 	switch {
 	case err != nil:
-		return workorders.CallFault(err, writes)
+		return workorders.TransportError(err, writes)
 	case answer.StatusCode < 200 || answer.StatusCode > 299:
-		return workorders.StatusFault(answer, writes, workorders.Cut(string(text), 200), time.Now())
+		return workorders.AnswerError(answer, writes, workorders.Cut(string(text), 200), time.Now())
 	}
 	if err := json.Unmarshal(text, v); err != nil {
 		kind := workorders.ErrUnavailable
 		if writes {
 			kind = workorders.ErrUnknown
 		}
-		return &workorders.Fault{Kind: kind, Text: fmt.Sprintf("unreadable answer: %v", err)}
+		return &workorders.CallError{Kind: kind, Text: fmt.Sprintf("unreadable answer: %v", err)}
 	}
 	return nil
 }

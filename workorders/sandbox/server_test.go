@@ -94,7 +94,7 @@ func post(t *testing.T, address, kind, body string, want int) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer answer.Body.Close() //nolint:errcheck // read to its end
 	if answer.StatusCode != want {
 		t.Errorf("%s: %d, want %d", address, answer.StatusCode, want)
 	}
@@ -114,7 +114,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer answer.Body.Close() //nolint:errcheck // read to its end
 	text, err := io.ReadAll(answer.Body)
 	if err != nil || !strings.Contains(string(text), "Gearbox &lt;bearing&gt;") || strings.Contains(string(text), `="/`) {
 		t.Errorf("page: %v\n%s", err, text)

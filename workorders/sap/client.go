@@ -128,7 +128,7 @@ func (c *Client) post(ctx context.Context, path string, query url.Values, body, 
 	defer c.mu.Unlock()
 	text, err := json.Marshal(body)
 	if err != nil {
-		return &workorders.Fault{Kind: workorders.ErrRefused, Text: err.Error()}
+		return &workorders.CallError{Kind: workorders.ErrRefused, Text: err.Error()}
 	}
 	for range 2 {
 		if c.token == "" {
@@ -142,7 +142,7 @@ func (c *Client) post(ctx context.Context, path string, query url.Values, body, 
 		}
 		c.forget()
 	}
-	return &workorders.Fault{Kind: workorders.ErrDenied, Status: http.StatusForbidden, Text: "SAP accepts no CSRF token of this session"}
+	return &workorders.CallError{Kind: workorders.ErrDenied, Status: http.StatusForbidden, Text: "SAP accepts no CSRF token of this session"}
 }
 
 // do makes one call within the session. A GET asks for a token when there is none.
@@ -160,7 +160,7 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	}
 	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
-		return &workorders.Fault{Kind: workorders.ErrRefused, Text: err.Error()}
+		return &workorders.CallError{Kind: workorders.ErrRefused, Text: err.Error()}
 	}
 	request.SetBasicAuth(c.opt.User, c.opt.Password)
 	request.Header.Set("Accept", "application/json")
@@ -173,19 +173,19 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	}
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return workorders.CallFault(err, writes)
+		return workorders.TransportError(err, writes)
 	}
 	defer answer.Body.Close() //nolint:errcheck // read to its end below
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
-		return workorders.CallFault(err, writes)
+		return workorders.TransportError(err, writes)
 	}
 	token := answer.Header.Get("X-CSRF-Token")
 	switch {
 	case writes && answer.StatusCode == http.StatusForbidden && strings.EqualFold(token, "required"):
 		return errToken
 	case answer.StatusCode < 200 || answer.StatusCode > 299:
-		return workorders.StatusFault(answer, writes, message(text), c.opt.Now())
+		return workorders.AnswerError(answer, writes, message(text), c.opt.Now())
 	case token != "":
 		c.token = token
 	}
@@ -212,7 +212,7 @@ func (c *Client) decode(text []byte, writes bool, v any) error {
 	if writes {
 		kind = workorders.ErrUnknown
 	}
-	return &workorders.Fault{Kind: kind, Text: "unreadable answer: " + workorders.Cut(string(text), 80)}
+	return &workorders.CallError{Kind: kind, Text: "unreadable answer: " + workorders.Cut(string(text), 80)}
 }
 
 // message is what an error body says: SAP's own JSON, or the start of a proxy's page.

@@ -197,7 +197,7 @@ func TestAnswers(t *testing.T) {
 			if !errors.Is(err, tc.create) {
 				t.Errorf("Create: %v, want %v", err, tc.create)
 			}
-			var fault *workorders.Fault
+			var fault *workorders.CallError
 			if errors.As(err, &fault) && tc.status >= 400 && fault.After != 7*time.Second {
 				t.Errorf("retry after %v", fault.After)
 			}
@@ -288,7 +288,7 @@ func FuzzAnswer(f *testing.F) {
 			func() error { _, err := c.Create(context.Background(), order()); return err },
 			func() error { _, err := c.Done(context.Background(), "1"); return err },
 		} {
-			var fault *workorders.Fault
+			var fault *workorders.CallError
 			if err := call(); err != nil && !errors.As(err, &fault) {
 				t.Errorf("an error of no kind: %v", err)
 			}

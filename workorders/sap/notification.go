@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf16"
@@ -101,7 +102,7 @@ func (c *Client) Create(ctx context.Context, o workorders.Order) (string, error)
 			return "", err
 		}
 		if n.Number == "" {
-			return "", &workorders.Fault{Kind: workorders.ErrUnknown, Text: "SAP gave no notification number"}
+			return "", &workorders.CallError{Kind: workorders.ErrUnknown, Text: "SAP gave no notification number"}
 		}
 	}
 	if c.opt.Order != nil {
@@ -173,12 +174,10 @@ func (c *Client) Done(ctx context.Context, number string) (bool, error) {
 }
 
 // hasStatus looks for a status in a list such as "REL  CNF  PRC".
-func hasStatus(list string, any ...string) bool {
-	for _, have := range strings.Fields(list) {
-		for _, want := range any {
-			if have == want {
-				return true
-			}
+func hasStatus(list string, wanted ...string) bool {
+	for have := range strings.FieldsSeq(list) {
+		if slices.Contains(wanted, have) {
+			return true
 		}
 	}
 	return false

@@ -56,7 +56,7 @@ func (s standIn) call(method, path, body string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer answer.Body.Close() //nolint:errcheck // read to its end
 	text, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode > 299 {
 		s.t.Fatalf("%s: %d %s, %v", path, answer.StatusCode, text, err)
@@ -115,8 +115,10 @@ func TestStandIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.call(http.MethodPost, "/mock/fault", tc.fault)
-			f := workorders.NewForwarder(box, c, "sap", workorders.Options{HoldUnknown: tc.hold, Timeout: 2 * time.Second,
-				LookUp: 200 * time.Millisecond, BackoffMin: 100 * time.Millisecond, Follow: 10 * time.Millisecond})
+			f := workorders.NewForwarder(box, c, "sap", workorders.Options{
+				HoldUnknown: tc.hold, Timeout: 2 * time.Second,
+				LookUp: 200 * time.Millisecond, BackoffMin: 100 * time.Millisecond, Follow: 10 * time.Millisecond,
+			})
 			began := time.Now()
 			for box.order.Status != workorders.Sent {
 				if _, err := f.Once(t.Context()); err != nil || time.Since(began) > 30*time.Second || box.order.Status == workorders.Parked {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Fault is what went wrong in a call to an ERP.
-type Fault struct {
+// CallError is what went wrong in a call to an ERP.
+type CallError struct {
 	Kind   error         // ErrRefused, ErrUnavailable, ErrUnknown or ErrDenied
 	Status int           // HTTP status; 0 when there was no answer
 	After  time.Duration // how long the ERP asks to be left alone; 0 when it does not say
@@ -18,7 +18,7 @@ type Fault struct {
 }
 
 // Error is one line for the order's problem field.
-func (f *Fault) Error() string {
+func (f *CallError) Error() string {
 	if f.Status == 0 {
 		return fmt.Sprintf("%v: %s", f.Kind, f.Text)
 	}
@@ -26,12 +26,12 @@ func (f *Fault) Error() string {
 }
 
 // Unwrap makes errors.Is(err, ErrUnavailable) and its like hold.
-func (f *Fault) Unwrap() error { return f.Kind }
+func (f *CallError) Unwrap() error { return f.Kind }
 
-// StatusFault says what an HTTP answer other than 2xx means. A call that writes
+// AnswerError says what an HTTP answer other than 2xx means. A call that writes
 // may have taken effect behind a gateway that failed; one that reads cannot.
-func StatusFault(answer *http.Response, writes bool, text string, now time.Time) *Fault {
-	f := &Fault{Status: answer.StatusCode, Text: text, After: retryAfter(answer.Header.Get("Retry-After"), now)}
+func AnswerError(answer *http.Response, writes bool, text string, now time.Time) *CallError {
+	f := &CallError{Status: answer.StatusCode, Text: text, After: retryAfter(answer.Header.Get("Retry-After"), now)}
 	switch s := answer.StatusCode; {
 	case s == http.StatusUnauthorized, s == http.StatusForbidden, s >= 300 && s < 400: // a redirect leads to a login page
 		f.Kind = ErrDenied
@@ -47,10 +47,10 @@ func StatusFault(answer *http.Response, writes bool, text string, now time.Time)
 	return f
 }
 
-// CallFault says what a call that brought no answer means: a connection that
+// TransportError says what a call that brought no answer means: a connection that
 // was never made carried nothing.
-func CallFault(err error, writes bool) *Fault {
-	f := &Fault{Kind: ErrUnavailable, Text: err.Error()}
+func TransportError(err error, writes bool) *CallError {
+	f := &CallError{Kind: ErrUnavailable, Text: err.Error()}
 	var op *net.OpError
 	if writes && (!errors.As(err, &op) || op.Op != "dial") {
 		f.Kind = ErrUnknown
