@@ -95,4 +95,3 @@ func resize[T any](s []T, n int) []T {
 	}
 	return s[:n]
 }
-
