@@ -1,0 +1,175 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/class"
+)
+
+// config is the file that "telltale run" works by. Its JSON Schema is
+// class/telltale.schema.json.
+type config struct {
+	Data    string            `yaml:"data"`              // folder of the store and the repository
+	Listen  string            `yaml:"listen,omitempty"`  // address of page and API; default 127.0.0.1:8080
+	Classes string            `yaml:"classes,omitempty"` // folder of class files that replace shipped ones
+	Assets  []asset.Nameplate `yaml:"assets"`
+	Source  sourceConfig      `yaml:"source"`
+	Models  modelsConfig      `yaml:"models,omitempty"`
+	ERP     erpConfig         `yaml:"erp,omitempty"`
+	Shards  int               `yaml:"shards,omitempty"` // default 2; changing it needs an empty store
+	Base    string            `yaml:"baseline,omitempty"`
+	path    string
+}
+
+type sourceConfig struct {
+	MQTT mqttConfig `yaml:"mqtt"`
+}
+
+type mqttConfig struct {
+	URL          string `yaml:"url"`       // tcp://host:1883, ssl://host:8883
+	ClientID     string `yaml:"client_id"` // stable: the broker keeps its session
+	User         string `yaml:"user,omitempty"`
+	PasswordFile string `yaml:"password_file,omitempty"`
+}
+
+type modelsConfig struct {
+	Repository  string `yaml:"repository,omitempty"` // default DATA/models
+	ONNXRuntime string `yaml:"onnxruntime,omitempty"`
+}
+
+// erpConfig names one ERP; kind none leaves orders in the outbox.
+type erpConfig struct {
+	Kind         string        `yaml:"kind,omitempty"` // none (default), sandbox, sap
+	URL          string        `yaml:"url,omitempty"`
+	User         string        `yaml:"user,omitempty"`
+	PasswordFile string        `yaml:"password_file,omitempty"`
+	HoldUnknown  time.Duration `yaml:"hold_unknown,omitempty"` // longest run time of a request at the ERP's gateway
+	SAP          sapConfig     `yaml:"sap,omitempty"`
+}
+
+type sapConfig struct {
+	NotificationType string            `yaml:"notification_type,omitempty"`
+	PlanningPlant    string            `yaml:"planning_plant,omitempty"`
+	PlannerGroup     string            `yaml:"planner_group,omitempty"`
+	Equipment        map[string]string `yaml:"equipment,omitempty"` // by asset, or asset/component
+}
+
+// readConfig reads and validates a file; the error lists everything that is
+// wrong, each with its line.
+func readConfig(path string) (*config, error) {
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	c := &config{path: path}
+	if err := yaml.UnmarshalWithOptions(body, c, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, false))
+	}
+	return c, c.validate(body)
+}
+
+// validate names each field with a value that is not allowed, and its line.
+func (c *config) validate(body []byte) error {
+	var bad []error
+	check := func(ok bool, field string, value any, allowed string) {
+		if !ok {
+			bad = append(bad, fmt.Errorf("%s:%d: %s: %v is not allowed: %s", c.path, lineOf(body, field), field, quoted(value), allowed))
+		}
+	}
+	check(c.Data != "", "data", c.Data, "a folder")
+	check(len(c.Assets) > 0, "assets", "an empty list", "at least one asset")
+	check(c.Shards >= 0 && c.Shards <= 64, "shards", c.Shards, "1 to 64")
+	seen := map[asset.ID]bool{}
+	for i, a := range c.Assets {
+		at := fmt.Sprintf("assets[%d]", i)
+		check(a.ID != "" && len(a.ID) <= 100, at+".id", a.ID, "1 to 100 characters")
+		check(!seen[a.ID], at+".id", a.ID, "an ID that is not used twice")
+		check(a.Kind != "", at+".kind", a.Kind, "a kind, such as wind-turbine")
+		check(len(a.Components) > 0, at+".components", "an empty list", "at least one component")
+		seen[a.ID] = true
+		for j, ch := range a.Channels {
+			_, _, ok := asset.Convert(0, ch.Unit)
+			check(ok, fmt.Sprintf("%s.channels[%d].unit", at, j), ch.Unit, "one of "+asset.Units())
+			check(ch.RateHz > 0, fmt.Sprintf("%s.channels[%d].rate_hz", at, j), ch.RateHz, "above 0")
+		}
+		for j, m := range a.Metrics {
+			_, _, ok := asset.Convert(0, m.Unit)
+			check(ok, fmt.Sprintf("%s.metrics[%d].unit", at, j), m.Unit, "one of "+asset.Units())
+			check(m.Name != "" && len(m.Name) <= 100, fmt.Sprintf("%s.metrics[%d].name", at, j), m.Name, "1 to 100 characters")
+		}
+	}
+	u, err := url.Parse(c.Source.MQTT.URL)
+	check(err == nil && u.Host != "", "source.mqtt.url", c.Source.MQTT.URL, "an address such as tcp://broker:1883")
+	switch c.ERP.Kind {
+	case "", "none":
+	case "sandbox", "sap":
+		u, err := url.Parse(c.ERP.URL)
+		check(err == nil && u.Host != "", "erp.url", c.ERP.URL, "an address such as https://erp.example.org")
+	default:
+		check(false, "erp.kind", c.ERP.Kind, "none, sandbox, sap")
+	}
+	return errors.Join(bad...)
+}
+
+func quoted(v any) any {
+	if s, ok := v.(string); ok && !strings.HasPrefix(s, "an empty") {
+		return fmt.Sprintf("%q", s)
+	}
+	return v
+}
+
+// lineOf is the line of a field, or of the nearest one above it that the file has.
+func lineOf(body []byte, field string) int {
+	file, err := parser.ParseBytes(body, 0)
+	if err != nil {
+		return 1
+	}
+	for field != "" {
+		path, err := yaml.PathString("$." + field)
+		if err == nil {
+			if node, err := path.FilterFile(file); err == nil && node != nil && node.GetToken() != nil {
+				return node.GetToken().Position.Line
+			}
+		}
+		cut := strings.LastIndexAny(field, ".[")
+		if cut < 0 {
+			break
+		}
+		field = field[:cut]
+	}
+	return 1
+}
+
+// addClasses puts the user's classes over the shipped ones.
+func (c *config) addClasses(set class.Set) error {
+	if c.Classes == "" {
+		return nil
+	}
+	dir := c.Classes
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(filepath.Dir(c.path), dir)
+	}
+	return set.Add(os.DirFS(dir))
+}
+
+// secret reads a password from its file; an empty name is an empty password.
+func secret(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("password: %w", err)
+	}
+	return strings.TrimSpace(string(body)), nil
+}

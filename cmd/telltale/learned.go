@@ -1,0 +1,120 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/class"
+	"github.com/telltale-iot/telltale/models"
+	"github.com/telltale-iot/telltale/physics"
+)
+
+// parameterSet is what "telltale learn" takes from the history of a class, kept
+// as a version in the repository: NAME "learned", by class, and by asset for the
+// sets that left one out.
+type parameterSet struct {
+	Class   string                 `json:"class"`
+	Without asset.ID               `json:"without,omitempty"` // the asset whose history was left out
+	Dataset string                 `json:"dataset"`
+	Assets  []asset.ID             `json:"assets"` // whose history it holds
+	Growth  map[string]growthLearn `json:"growth"` // by law
+	Limits  map[string]limitLearn  `json:"limits"` // by feature: what healthy machines of the class reach
+}
+
+// growthLearn is what earlier lives tell of one indicator.
+type growthLearn struct {
+	Lives  int                 `json:"lives"`
+	FailAt float64             `json:"fail_at"` // indicator at failure: the median over lives
+	Paths  []physics.PathPoint `json:"paths"`
+	Life   physics.Weibull     `json:"life"`
+}
+
+// limitLearn is the distribution of a feature while healthy.
+type limitLearn struct {
+	N   int     `json:"n"`
+	P50 float64 `json:"p50"`
+	P95 float64 `json:"p95"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+// paramsName is the parameter sets' name in the repository.
+const paramsName = "learned"
+
+// learned holds the parameter sets in force: for an asset, the one that left it
+// out, otherwise its class's.
+type learned struct {
+	sets map[string]parameterSet // by class, or class/asset
+	refs []string                // name:version@digest, sorted
+}
+
+// useLearned reads the sets that the repository has for the assets at hand.
+func useLearned(repo *models.Repository, plates map[asset.ID]asset.Nameplate, classes class.Set) (*learned, error) {
+	if repo == nil {
+		return nil, nil //nolint:nilnil // nothing was learned: the zero of learned says so
+	}
+	l := &learned{sets: map[string]parameterSet{}}
+	for _, id := range slices.Sorted(maps.Keys(plates)) {
+		kind := classes.Of(plates[id].Kind).Kind
+		for _, who := range []asset.ID{"", id} {
+			key := strings.TrimSuffix(kind+"/"+string(who), "/")
+			if _, ok := l.sets[key]; ok {
+				continue
+			}
+			v, body, err := repo.Params(paramsName, kind, string(who))
+			if errors.Is(err, models.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("learned parameters of %s: %w", key, err)
+			}
+			var p parameterSet
+			if err := json.Unmarshal(body, &p); err != nil {
+				return nil, fmt.Errorf("learned parameters %s: %w", v.Ref(), err)
+			}
+			l.sets[key] = p
+			l.refs = append(l.refs, v.Ref()+"@"+v.Digest)
+		}
+	}
+	slices.Sort(l.refs)
+	return l, nil
+}
+
+// of returns the set for an asset.
+func (l *learned) of(c class.Class, plate asset.Nameplate) (parameterSet, bool) {
+	if l == nil {
+		return parameterSet{}, false
+	}
+	if p, ok := l.sets[c.Kind+"/"+string(plate.ID)]; ok {
+		return p, true
+	}
+	p, ok := l.sets[c.Kind]
+	return p, ok
+}
+
+// growth fills a growth law's options with what was learned of earlier lives.
+func (l *learned) growth(c class.Class, plate asset.Nameplate, law string, o physics.GrowthOptions) physics.GrowthOptions {
+	p, ok := l.of(c, plate)
+	if !ok {
+		return o
+	}
+	if g, ok := p.Growth[law]; ok && g.Lives > 0 {
+		o.FailAt, o.Paths, o.Life = g.FailAt, g.Paths, g.Life
+	}
+	return o
+}
+
+func (l *learned) digest() string {
+	if l == nil || len(l.refs) == 0 {
+		return "none"
+	}
+	sum := sha256.Sum256([]byte(strings.Join(l.refs, "\n")))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/telltale-iot/telltale/api"
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/pipeline"
+	"github.com/telltale-iot/telltale/store"
+	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/twin"
+	"github.com/telltale-iot/telltale/web"
+	"github.com/telltale-iot/telltale/workorders"
+)
+
+// service is everything that runs beside each other in one process: the flow,
+// the forwarder of orders, the API with the page.
+type service struct {
+	w      *works
+	db     *sqlite.Store
+	board  *twin.Board
+	hub    *api.Hub
+	log    *slog.Logger
+	status api.Status // what does not change
+	mounts map[string]http.Handler
+	batch  pipeline.Batch
+	shards int
+	counts *prometheus.CounterVec
+	behind prometheus.Gauge
+	reach  atomic.Int64 // event time reached, Unix ns
+	metric *prometheus.Registry
+}
+
+func newService(w *works, db *sqlite.Store, log *slog.Logger) *service {
+	s := &service{w: w, db: db, board: twin.NewBoard(), hub: api.NewHub(api.HubOptions{}), log: log, metric: prometheus.NewRegistry(), shards: 2}
+	s.counts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "telltale_flow_total", Help: "What went in, came out and was refused, by what."}, []string{"what"})
+	s.behind = prometheus.NewGauge(prometheus.GaugeOpts{Name: "telltale_event_time_seconds", Help: "Event time that is committed, in Unix seconds."})
+	s.metric.MustRegister(s.counts, s.behind)
+	return s
+}
+
+// claim takes the shards over and says from which position to read, and which
+// event time was reached.
+func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
+	for i := range int32(s.shards) {
+		at, err := s.db.Claim(ctx, i)
+		if err != nil {
+			return nil, 0, through, err
+		}
+		next = max(next, at.Next)
+		if i == 0 || at.Through.Before(through) {
+			through = at.Through
+		}
+		sh, err := pipeline.NewShard(i, at.Epoch, at.Next, s.plant, s.w.scorer, func(id asset.ID) (map[string][]byte, error) { return s.db.Parts(ctx, id) })
+		if err != nil {
+			return nil, 0, through, err
+		}
+		shards = append(shards, sh)
+	}
+	s.reach.Store(through.UnixNano())
+	return shards, next, through, nil
+}
+
+// plant gives the flow lines whose twins are shown.
+func (s *service) plant(id asset.ID) (*pipeline.Line, bool) {
+	l, ok := s.w.plant(id)
+	if ok {
+		l.View = l.Twin.(*twin.Twin).View //nolint:errcheck // w.line makes no other
+	}
+	return l, ok
+}
+
+// flow runs the stages until ctx ends.
+func (s *service) flow(ctx context.Context, src pipeline.Source, shards []*pipeline.Shard) error {
+	f := pipeline.Flow{Source: src, Keeper: s.db, Shards: shards, Batch: s.batch, Kept: func(fx pipeline.Effects) { s.kept(ctx, fx) }}
+	return f.Run(ctx)
+}
+
+// kept shows what was committed.
+func (s *service) kept(ctx context.Context, fx pipeline.Effects) {
+	for what, n := range fx.Counts {
+		s.counts.WithLabelValues(what).Add(float64(n))
+	}
+	for _, v := range fx.Views {
+		s.board.Publish(v)
+	}
+	newest := map[string]asset.Risk{}
+	for _, r := range fx.Risks {
+		newest[string(r.Asset)+"/"+r.Component] = r
+	}
+	for _, r := range newest {
+		s.hub.Publish(api.RiskMessage(r))
+	}
+	for _, a := range fx.Alerts {
+		s.hub.Publish(api.AlertMessage(a))
+		s.log.Info("alert", "id", a.ID, "asset", a.Asset, "component", a.Component, "mode", a.Mode, "severity", a.Severity, "cleared", a.Cleared != nil, "changes", len(a.Changes))
+		if _, ok := s.w.order(a); ok {
+			s.tellOrder(ctx, a.ID)
+		}
+	}
+	if t := fx.Through.UnixNano(); t > s.reach.Load() {
+		s.reach.Store(t)
+		s.behind.Set(float64(t) / 1e9)
+		s.hub.Publish(api.StatusMessage(s.now()))
+	}
+}
+
+// tellOrder publishes the order of an alert as it stands in the outbox.
+func (s *service) tellOrder(ctx context.Context, alert string) {
+	orders, err := s.db.Orders(ctx, store.OrderFilter{Alert: alert})
+	if err != nil {
+		s.log.Error("orders", "alert", alert, "error", err)
+	}
+	for _, o := range orders {
+		s.hub.Publish(api.OrderMessage(o))
+	}
+}
+
+func (s *service) now() api.Status {
+	st := s.status
+	if t := s.reach.Load(); t > 0 {
+		st.EventTime = time.Unix(0, t).UTC()
+	}
+	return st
+}
+
+// announced is an outbox that tells the page of every update.
+type announced struct {
+	*sqlite.Store
+	hub *api.Hub
+}
+
+// Update writes the order back and publishes it.
+func (a announced) Update(ctx context.Context, o workorders.Order) error {
+	err := a.Store.Update(ctx, o)
+	if err == nil {
+		a.hub.Publish(api.OrderMessage(o))
+	}
+	return err
+}
+
+// serve runs the flow, the forwarder and the web server until ctx ends or one of
+// them cannot go on. ready is called once the server listens.
+func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, shards []*pipeline.Shard, erp workorders.ERP, erpName string, opt workorders.Options, ready func(url string)) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", addr, err)
+	}
+	read := reader{s}
+	server := api.NewServer(addr, api.New(api.Options{
+		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Hub: s.hub, Status: s.now, Metrics: s.metric,
+		Page: web.Handler(), Mounts: s.mounts, Log: func(msg string, err error) { s.log.Error(msg, "error", err) },
+	}))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("web server: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		s.hub.Close()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		return server.Shutdown(grace)
+	})
+	if erp != nil {
+		g.Go(func() error {
+			return quiet(workorders.NewForwarder(announced{s.db, s.hub}, erp, erpName, opt).Run(ctx))
+		})
+	}
+	g.Go(func() error { return s.flow(ctx, src, shards) })
+	ready("http://" + l.Addr().String())
+	return quiet(g.Wait())
+}
+
+// quiet takes the end of a context for what it is: no failure.
+func quiet(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func storePath(data string) string { return filepath.Join(data, "telltale.db") }

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/class"
+	"github.com/telltale-iot/telltale/features"
+	"github.com/telltale-iot/telltale/ingest"
+	"github.com/telltale-iot/telltale/models"
+	"github.com/telltale-iot/telltale/pipeline"
+	"github.com/telltale-iot/telltale/twin"
+)
+
+// works is what a run knows beside its readings: who is watched, by which class,
+// with which models and what was learned before.
+type works struct {
+	classes   class.Set
+	plates    map[asset.ID]asset.Nameplate
+	ids       []asset.ID // in the order they were declared
+	baselines *baselines // nil: every asset learns its own
+	learned   *learned   // nil: nothing was learned from history
+	contracts map[models.Key]models.Contract
+	scorer    pipeline.Scorer // nil: no learned view
+}
+
+func newWorks(classes class.Set, plates []asset.Nameplate) *works {
+	w := &works{classes: classes, plates: map[asset.ID]asset.Nameplate{}}
+	for _, p := range plates {
+		w.plates[p.ID] = p
+		w.ids = append(w.ids, p.ID)
+	}
+	return w
+}
+
+// check builds every line once, so that a configuration that cannot work is
+// refused before the first reading, with every error.
+func (w *works) check() error {
+	var bad []error
+	for _, id := range w.ids {
+		if _, err := w.line(w.plates[id]); err != nil {
+			bad = append(bad, err)
+			if len(bad) == 10 {
+				bad = append(bad, errors.New("and more"))
+				break
+			}
+		}
+	}
+	return errors.Join(bad...)
+}
+
+// plant is the pipeline's way to a line; check has proved that it can be built.
+func (w *works) plant(id asset.ID) (*pipeline.Line, bool) {
+	plate, ok := w.plates[id]
+	if !ok {
+		return nil, false
+	}
+	l, err := w.line(plate)
+	return l, err == nil
+}
+
+// line reads the class into the options of each room.
+func (w *works) line(plate asset.Nameplate) (*pipeline.Line, error) {
+	c := w.classes.Of(plate.Kind)
+	fail := func(err error) (*pipeline.Line, error) {
+		return nil, fmt.Errorf("class %s: %w", c.Kind, err)
+	}
+	extractor, err := newExtractor(c, plate)
+	if err != nil {
+		return fail(err)
+	}
+	monitor, err := w.monitor(c, plate)
+	if err != nil {
+		return fail(err)
+	}
+	laws, err := w.laws(c, plate)
+	if err != nil {
+		return fail(err)
+	}
+	return &pipeline.Line{
+		Plate:     plate,
+		Window:    windows(c),
+		Checker:   ingest.NewValidator([]asset.Nameplate{plate}, limits(c)),
+		Extractor: extractor,
+		Monitor:   monitor,
+		Twin:      twin.New(plate, laws),
+		Models:    w.inputs(c, plate),
+		Fusion: pipeline.FusionOptions{
+			HorizonH: c.HorizonH, Prior: c.Fusion.Prior, CapML: c.Fusion.CapML, CapPhysics: c.Fusion.CapPhysics, CapRule: c.Fusion.CapRule,
+			HalfLifeH: c.Fusion.HalfLifeH, AnomalyRisk: c.Fusion.AnomalyRisk,
+		},
+		Alarm: pipeline.AlarmOptions{On: c.Alarm.On, Off: c.Alarm.Off, M: c.Alarm.M, N: c.Alarm.N, DwellH: c.Alarm.DwellH},
+	}, nil
+}
+
+func windows(c class.Class) pipeline.WindowOptions {
+	return pipeline.WindowOptions{
+		Seconds: c.Waveform.WindowS, Hop: c.Waveform.Hop, MinShare: c.Waveform.MinShare, Lateness: c.Waveform.LatenessS,
+		Speed: c.Speed, Load: c.Load,
+	}
+}
+
+func newExtractor(c class.Class, plate asset.Nameplate) (pipeline.Extractor, error) {
+	opt, err := options[features.ExtractorOptions]("features", c.Features)
+	if err != nil {
+		return nil, err
+	}
+	if err := opt.Validate(); err != nil {
+		return nil, err
+	}
+	return features.NewExtractor(opt, plate), nil
+}
+
+// monitor makes the rule view, commissioned when a baseline is at hand.
+func (w *works) monitor(c class.Class, plate asset.Nameplate) (*features.Monitor, error) {
+	var opt features.MonitorOptions
+	for i, s := range c.Normal {
+		n, err := options[features.NormalOptions](fmt.Sprintf("normal[%d]", i), s)
+		if err != nil {
+			return nil, err
+		}
+		opt.Normal = append(opt.Normal, n)
+	}
+	for _, d := range c.Detectors {
+		o, err := options[features.DetectorOptions]("detector "+d.Name, d.Options)
+		if err != nil {
+			return nil, err
+		}
+		o.Type, o.Name = d.Use, d.Name
+		if d.For == (class.Scope{}) {
+			opt.Detectors = append(opt.Detectors, o)
+			continue
+		}
+		for _, part := range d.For.Components(plate) {
+			o.Component = part.Name
+			opt.Detectors = append(opt.Detectors, o)
+		}
+	}
+	opt.Baseline = w.baselines.of(plate)
+	return features.NewMonitor(opt, plate)
+}
+
+// inputs are the sequences that the models in use want of an asset.
+func (w *works) inputs(c class.Class, plate asset.Nameplate) []pipeline.ModelInput {
+	var out []pipeline.ModelInput
+	for _, part := range plate.Components {
+		contract, ok := w.contracts[models.Key{Class: c.Kind, Component: part.Name}]
+		if !ok {
+			continue
+		}
+		in := pipeline.ModelInput{Model: contract.Name, Component: part.Name, Steps: contract.Window, Stride: contract.Stride, PeriodS: contract.PeriodS}
+		for _, f := range contract.Features {
+			in.Keys = append(in.Keys, f.Name)
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+// limits are what the class says may come in.
+func limits(c class.Class) ingest.Options {
+	o := ingest.Options{Rules: ingest.Rules{Units: c.Units, Ranges: map[string][2]float64{}}}
+	for name, r := range c.Ranges {
+		o.Ranges[name] = [2]float64{r[0], r[1]}
+	}
+	return o
+}
