@@ -12,26 +12,31 @@ func (l Thermal) regressors(x []float64) []float64 {
 }
 
 // fitted is where the identification keeps its numbers: the origin of the
-// regressors and of the temperature, the upper triangle of the sums of products,
-// the right side (the gains once they are known) and the temperature's squares.
-func (l Thermal) fitted(x []float64) (origin, triangle, right, square []float64) {
+// regressors and of the temperature, the upper triangle of the sums of products
+// and the right side (the gains once they are known).
+func (l Thermal) fitted(x []float64) (origin, triangle, right []float64) {
 	p := l.unknowns()
 	rest := x[thermalHead+l.driven()+p-1:]
 	origin, rest = rest[:p+1], rest[p+1:]
 	triangle, rest = rest[:p*(p+1)/2], rest[p*(p+1)/2:]
-	return origin, triangle, rest[:p], rest[p:]
+	return origin, triangle, rest[:p]
 }
 
 // learn adds the instant while learning, and ends the learning at the first
 // instant after it, when enough was seen. It reports whether the model is ready.
-func (l Thermal) learn(x []float64, temp float64, learning bool) bool {
+func (l Thermal) learn(x []float64, temp, dt float64, learning bool) bool {
 	if l.opt.Network != nil {
-		return l.learnResidual(x, temp, learning)
+		return l.learnResidual(x, temp, dt, learning)
 	}
 	if !learning && x[thermalN] >= float64(l.opt.MinN) {
-		return l.solve(x)
+		return l.finish(x)
 	}
-	origin, triangle, right, square := l.fitted(x)
+	if x[thermalN] >= 4*float64(l.opt.MinN) {
+		if gains, ok := l.solve(x); ok {
+			l.try(x, temp-l.predict(x, gains), dt)
+		}
+	}
+	origin, triangle, right := l.fitted(x)
 	z, p := l.regressors(x), l.unknowns()
 	if x[thermalN] == 0 {
 		copy(origin[1:], z[1:])
@@ -48,36 +53,79 @@ func (l Thermal) learn(x []float64, temp float64, learning bool) bool {
 		}
 		right[i] += z[i] * y
 	}
-	square[0] += y * y
+	l.widen(x, z, origin)
 	x[thermalN]++
 	return false
 }
 
+// ranges is where the least and the greatest value of each lag are kept.
+func (l Thermal) ranges(x []float64) (least, greatest []float64) {
+	n := l.unknowns() - 1
+	rest := x[len(x)-2*n:]
+	return rest[:n], rest[n:]
+}
+
+// widen takes the centred regressors z into the ranges.
+func (l Thermal) widen(x, z, origin []float64) {
+	least, greatest := l.ranges(x)
+	for i := range least {
+		v := z[i+1] + origin[i+1]
+		if x[thermalN] == 0 {
+			least[i], greatest[i] = v, v
+		}
+		least[i], greatest[i] = math.Min(least[i], v), math.Max(greatest[i], v)
+	}
+}
+
+// beyond is how far the worst lag lies outside what was seen while learning, as a
+// share of that range; 0 for a given network.
+func (l Thermal) beyond(x []float64) float64 {
+	if l.opt.Network != nil {
+		return 0
+	}
+	var worst float64
+	least, greatest := l.ranges(x)
+	for i, v := range l.regressors(x)[1:] {
+		width := math.Max(greatest[i]-least[i], 1e-9)
+		worst = math.Max(worst, math.Max(least[i]-v, v-greatest[i])/width)
+	}
+	return math.Min(worst, 1e6)
+}
+
 // learnResidual learns what a given network gets wrong on a healthy machine.
 // Without a commissioning span it is taken at its word.
-func (l Thermal) learnResidual(x []float64, temp float64, learning bool) bool {
+func (l Thermal) learnResidual(x []float64, temp, dt float64, learning bool) bool {
 	if learning {
 		x[thermalN]++
-		r := temp - x[thermalModel]
-		d := r - x[thermalMean]
-		x[thermalMean] += d / x[thermalN]
-		x[thermalM2] += d * (r - x[thermalMean])
+		x[thermalMean] += (temp - x[thermalModel] - x[thermalMean]) / x[thermalN]
+		l.try(x, temp-x[thermalModel]-x[thermalMean], dt)
 		return false
 	}
-	x[thermalSd] = 2 * l.opt.SdK
-	if x[thermalN] >= 10 {
-		x[thermalSd] = math.Max(l.opt.SdK, math.Sqrt(x[thermalM2]/x[thermalN]))
-	} else {
+	if x[thermalN] < 10 {
 		x[thermalMean] = 0
 	}
-	x[thermalPhase] = 2
+	x[thermalSd], x[thermalPhase] = l.spread(x), 2
+	return true
+}
+
+// finish keeps the gains in place of the sums.
+func (l Thermal) finish(x []float64) bool {
+	gains, ok := l.solve(x)
+	if !ok {
+		return false
+	}
+	_, triangle, right := l.fitted(x)
+	clear(triangle)
+	copy(right, gains)
+	x[thermalSd], x[thermalPhase] = l.spread(x), 2
+	x[thermalSmooth], x[thermalFilled] = 0, 0
 	return true
 }
 
 // solve turns the sums into gains: a ridge of 1e-6 of each regressor's own power
 // keeps an input that hardly moved from getting a wild gain.
-func (l Thermal) solve(x []float64) bool {
-	_, triangle, right, square := l.fitted(x)
+func (l Thermal) solve(x []float64) (gains []float64, ok bool) {
+	_, triangle, right := l.fitted(x)
 	p, at := l.unknowns(), 0
 	a, scale := make([][]float64, p), make([]float64, p)
 	for i := range p {
@@ -99,26 +147,18 @@ func (l Thermal) solve(x []float64) bool {
 			a[i][i] += 1e-6
 		}
 	}
-	gains, ok := cholesky(a, b)
-	if !ok {
-		return false
+	if gains, ok = cholesky(a, b); !ok {
+		return nil, false
 	}
-	sse := square[0]
 	for i := range gains {
 		gains[i] *= scale[i]
-		sse -= gains[i] * right[i]
 	}
-	clear(triangle)
-	copy(right, gains)
-	square[0] = 0
-	x[thermalSd] = math.Max(l.opt.SdK, math.Sqrt(math.Max(0, sse)/math.Max(1, x[thermalN]-float64(p))))
-	x[thermalPhase] = 2
-	return true
+	return gains, true
 }
 
 // predict is the temperature that the identified gains give.
-func (l Thermal) predict(x []float64) float64 {
-	origin, _, gains, _ := l.fitted(x)
+func (l Thermal) predict(x, gains []float64) float64 {
+	origin, _, _ := l.fitted(x)
 	z, p := l.regressors(x), l.unknowns()
 	t := origin[p] + gains[0]
 	for i := 1; i < p; i++ {
@@ -132,7 +172,7 @@ func (l Thermal) powerGain(x []float64) float64 {
 	if l.opt.PowerKey == "" {
 		return 0
 	}
-	_, _, gains, _ := l.fitted(x)
+	_, _, gains := l.fitted(x)
 	var sum float64
 	for j := range l.taus {
 		sum += gains[1+j]

@@ -24,7 +24,7 @@ type ThermalOptions struct {
 	Squared    bool      // identify the square of the power as well (copper loss)
 	TausS      []float64 // time constants to identify with; default 1800 s and 10800 s
 	SmoothH    float64   // over which the residual is averaged; default 24
-	SdK        float64   // least standard deviation of the residual, K; default 1
+	SdK        float64   // least standard deviation of the averaged residual, K; default 0.2
 	Limit      float64   // standard deviations at which the law speaks up; default 3
 	MaxGapH    float64   // after a longer silence the model warms up again; default 2
 	MinN       int       // instants needed to identify; default 10 for each unknown
@@ -45,7 +45,7 @@ type Thermal struct {
 
 // NewThermal returns the law for one temperature.
 func NewThermal(o ThermalOptions) Thermal {
-	o.SmoothH, o.SdK, o.Limit = def(o.SmoothH, 24), def(o.SdK, 1), def(o.Limit, 3)
+	o.SmoothH, o.SdK, o.Limit = def(o.SmoothH, 24), def(o.SdK, 0.2), def(o.Limit, 3)
 	o.MaxGapH, o.LossPerKW = def(o.MaxGapH, 2), def(o.LossPerKW, 30)
 	l := Thermal{opt: o}
 	for _, key := range append([]string{o.PowerKey, o.AmbientKey}, o.Drives...) {
@@ -73,9 +73,10 @@ const (
 	thermalPhase  = iota // 0 nothing, 1 learning, 2 running
 	thermalWarm          // hours since the model last started
 	thermalN             // instants learned from
-	thermalMean          // of the residual while learning
-	thermalM2            // its sum of squares
-	thermalSd            // once running
+	thermalMean          // bias of a given network while learning, K
+	thermalTried         // instants of learning at which the averaged residual was tried
+	thermalM2            // sum of its squares
+	thermalSd            // of the averaged residual, once running
 	thermalSmooth        // averaged residual, K
 	thermalFilled        // share of the average that is filled
 	thermalModel         // temperature that the model expects
@@ -101,8 +102,8 @@ func (l Thermal) size() int {
 	}
 	p := l.unknowns()
 	// last inputs, lags, origin of each regressor and of the temperature, then
-	// the upper triangle, the right side and the square of the temperature.
-	return thermalHead + l.driven() + (p - 1) + (p + 1) + p*(p+1)/2 + p + 1
+	// the upper triangle, the right side and the range of each lag.
+	return thermalHead + l.driven() + (p - 1) + (p + 1) + p*(p+1)/2 + p + 2*(p-1)
 }
 
 // Step runs the model to the instant and compares.
@@ -226,20 +227,45 @@ func (l Thermal) judge(x []float64, in *features.Snapshot, temp, dt float64) ass
 	if x[thermalWarm] < l.settle() {
 		return silent(l.Name(), in.Time, ReasonLearning)
 	}
-	if x[thermalPhase] < 2 && !l.learn(x, temp, in.Learning) {
+	if x[thermalPhase] < 2 && !l.learn(x, temp, dt, in.Learning) {
 		return silent(l.Name(), in.Time, ReasonLearning)
 	}
 	if l.opt.Network == nil {
-		x[thermalModel] = l.predict(x)
+		_, _, gains := l.fitted(x)
+		x[thermalModel] = l.predict(x, gains)
 	}
-	residual := temp - x[thermalModel] - x[thermalMean]
-	gain := -math.Expm1(-dt / l.opt.SmoothH)
-	x[thermalFilled] += gain * (1 - x[thermalFilled])
-	x[thermalSmooth] += gain * (residual - x[thermalSmooth])
+	l.average(x, temp-x[thermalModel]-x[thermalMean], dt)
 	if x[thermalFilled] < 0.05 {
 		return silent(l.Name(), in.Time, ReasonLearning)
 	}
 	return l.assess(x, in)
+}
+
+// average adds a residual that held for dt hours.
+func (l Thermal) average(x []float64, residual, dt float64) {
+	gain := -math.Expm1(-dt / l.opt.SmoothH)
+	x[thermalFilled] += gain * (1 - x[thermalFilled])
+	x[thermalSmooth] += gain * (residual - x[thermalSmooth])
+}
+
+// try squares the averaged residual of a machine that is known to be healthy, so
+// that the spread is that of instants which the fit had not seen.
+func (l Thermal) try(x []float64, residual, dt float64) {
+	l.average(x, residual, dt)
+	if x[thermalFilled] > 0.05 {
+		m := x[thermalSmooth] / x[thermalFilled]
+		x[thermalTried]++
+		x[thermalM2] += m * m
+	}
+}
+
+// spread is the standard deviation that learning found; twice the least one when
+// it could not try.
+func (l Thermal) spread(x []float64) float64 {
+	if x[thermalTried] < 10 {
+		return 2 * l.opt.SdK
+	}
+	return math.Max(l.opt.SdK, math.Sqrt(x[thermalM2]/x[thermalTried]))
 }
 
 func (l Thermal) assess(x []float64, in *features.Snapshot) asset.Assessment {
@@ -247,15 +273,19 @@ func (l Thermal) assess(x []float64, in *features.Snapshot) asset.Assessment {
 	score := smooth / x[thermalSd]
 	a := spoken(l.Name(), in.Time)
 	a.Score, a.Limit = number(math.Max(0, score)), asset.Number(l.opt.Limit)
-	a.Abnormal = score >= l.opt.Limit
-	a.Trust = math.Min(1, x[thermalFilled]*2)
+	beyond := l.beyond(x)
+	a.Abnormal = score >= l.opt.Limit && beyond < 0.25
+	a.Trust = math.Min(1, x[thermalFilled]*2) / (1 + 16*beyond*beyond)
 	if a.Abnormal {
 		a.Modes = map[asset.Mode]float64{asset.Overheating: 0.6}
 	}
-	excess, unit := l.excess(x, smooth)
-	x[thermalExcess] = excess
 	text := fmt.Sprintf("%.1f K above the %.1f °C that load and surroundings explain, averaged over %.0f h (spread %.2g K)",
 		smooth, x[thermalModel]+x[thermalMean], l.opt.SmoothH, x[thermalSd])
+	if beyond > 0 {
+		text += fmt.Sprintf("; %.0f %% beyond what was seen while learning", 100*beyond)
+	}
+	excess, unit := l.excess(x, smooth)
+	x[thermalExcess] = excess
 	a.Evidence = []asset.Evidence{fact(l.Name(), "residual", smooth, l.opt.Limit*x[thermalSd], text)}
 	if unit != "" {
 		a.Evidence = append(a.Evidence, fact(l.Name(), "excess-loss", excess, math.NaN(),
@@ -283,7 +313,7 @@ func (l Thermal) Quantities(s State) []Quantity {
 		{"measured", number(x[thermalTemp]), "°C"},
 		{"expected", number(x[thermalModel] + x[thermalMean]), "°C"},
 		{"averaged residual", number(x[thermalSmooth] / math.Max(x[thermalFilled], 1e-9)), "K"},
-		{"spread of the residual", number(x[thermalSd]), "K"},
+		{"spread of the averaged residual", number(x[thermalSd]), "K"},
 		{"instants learned from", number(x[thermalN]), "1"},
 	}
 	if l.opt.Network != nil {
