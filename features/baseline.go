@@ -53,6 +53,9 @@ type FieldBaseline struct {
 	Constant bool    `json:"constant"` // never changed
 	MaxRun   int     `json:"max_run"`  // longest run of one value
 	Jump     float64 `json:"jump"`     // largest change from one value to the next
+	// Regime predicts the field from the operating point; Center and Scale are then
+	// of what it leaves. Nil where the operating point explains little.
+	Regime *Learned `json:"regime,omitempty"`
 }
 
 // Learned is what one detector or normal-behaviour model took from the span.
@@ -75,8 +78,9 @@ type Learned struct {
 // minField is how many values a field's baseline takes at least.
 const minField = 8
 
-// learnField describes a field by the known values of x in order.
-func learnField(f tracked, x []float64) FieldBaseline {
+// learnField describes a field by the known values of x in order; op holds the
+// operating point at each, nil where it is not known.
+func learnField(f tracked, x []float64, op [][]float64) FieldBaseline {
 	b := FieldBaseline{Channel: f.Channel, Name: f.Name, Unit: f.Unit}
 	v := known(x)
 	if len(v) < minField {
@@ -92,6 +96,16 @@ func learnField(f tracked, x []float64) FieldBaseline {
 	if b.Log {
 		for i, a := range v {
 			v[i] = math.Log(a)
+		}
+		s = Robust(v)
+		floor = math.Max(share, 0.01*(s.Max-s.Min))
+	}
+	if f.wave && b.normalise(x, op) {
+		v = v[:0]
+		for i, a := range x {
+			if op[i] != nil && !math.IsNaN(a) {
+				v = append(v, b.scaled(a)-b.Regime.predict(op[i]))
+			}
 		}
 		s = Robust(v)
 		floor = math.Max(share, 0.01*(s.Max-s.Min))
@@ -154,26 +168,73 @@ func repeatability(f tracked) float64 {
 	return 0
 }
 
-// z is the robust score of a value; NaN when there is no baseline.
-func (b FieldBaseline) z(v float64) float64 {
-	if b.N == 0 || math.IsNaN(v) {
-		return math.NaN()
-	}
+// scaled puts a value on the scale of Center.
+func (b *FieldBaseline) scaled(v float64) float64 {
 	if b.Log {
-		if v <= 0 {
-			return math.NaN()
-		}
-		v = math.Log(v)
+		return math.Log(v)
 	}
-	return clamp((v-b.Center)/b.Scale, 1e6)
+	return v
 }
 
-// level is the value at a score of z.
-func (b FieldBaseline) level(z float64) float64 {
+// normalise fits the regime where it takes away at least a fifth of the variance.
+func (b *FieldBaseline) normalise(x []float64, op [][]float64) bool {
+	var s samples
+	for i, a := range x {
+		if len(op) > i && op[i] != nil && !math.IsNaN(a) {
+			s.x, s.y = append(s.x, op[i]), append(s.y, b.scaled(a))
+		}
+	}
+	if len(s.y) < 50 || len(s.y) < 10*len(s.x[0]) {
+		return false
+	}
+	l := ridge(s, 1e-3, nil)
+	if l == nil {
+		return false
+	}
+	left := make([]float64, len(s.y))
+	for i := range s.y {
+		left[i] = s.y[i] - l.predict(s.x[i])
+	}
+	_, before, _ := meanStd(s.y)
+	_, after, _ := meanStd(left)
+	if !(after*after < 0.8*before*before) {
+		return false
+	}
+	b.Regime = l
+	return true
+}
+
+// expected is what the operating point makes of the centre; NaN when it is not known.
+func (b *FieldBaseline) expected(op []float64) float64 {
+	switch {
+	case b.Regime == nil:
+		return b.Center
+	case len(op) != len(b.Regime.Mean):
+		return math.NaN()
+	}
+	return b.Center + b.Regime.predict(op)
+}
+
+// z is the robust score of a value at an operating point; NaN when there is no
+// baseline for it.
+func (b *FieldBaseline) z(v float64, op []float64) float64 {
+	if b.N == 0 || math.IsNaN(v) || b.Log && v <= 0 {
+		return math.NaN()
+	}
+	return clamp((b.scaled(v)-b.expected(op))/b.Scale, 1e6)
+}
+
+// level is the value at a score of z, at an operating point or, when that is not
+// known, the mean one.
+func (b *FieldBaseline) level(z float64, op []float64) float64 {
 	if b.N == 0 {
 		return math.NaN()
 	}
-	v := b.Center + z*b.Scale
+	v := b.expected(op)
+	if math.IsNaN(v) {
+		v = b.Center + b.Regime.Coef[0]
+	}
+	v += z * b.Scale
 	if b.Log {
 		return math.Exp(v)
 	}
@@ -181,11 +242,11 @@ func (b FieldBaseline) level(z float64) float64 {
 }
 
 // at is level on the side that counts.
-func (b FieldBaseline) at(z float64, low bool) float64 {
+func (b *FieldBaseline) at(z float64, low bool, op []float64) float64 {
 	if low {
 		z = -z
 	}
-	return b.level(z)
+	return b.level(z, op)
 }
 
 // field finds a field's baseline.
@@ -242,6 +303,9 @@ func (b *Baseline) check() error {
 		if f.N > 0 && !(f.Scale > 0) {
 			return fmt.Errorf("%w of asset %s: field %s/%s: scale %g must be positive", ErrBaseline, b.Asset, f.Channel, f.Name, f.Scale)
 		}
+		if f.Regime != nil && !f.Regime.whole() {
+			return fmt.Errorf("%w of asset %s: field %s/%s: sizes of its regime do not agree", ErrBaseline, b.Asset, f.Channel, f.Name)
+		}
 	}
 	for _, l := range b.Detectors {
 		if p := len(l.Mean); len(l.Cov) > 0 && (len(l.Cov) != p*p || len(l.Fields) != p) {
@@ -249,10 +313,15 @@ func (b *Baseline) check() error {
 		}
 	}
 	for _, l := range b.Normal {
-		p := len(l.Mean)
-		if len(l.Coef) != p+1 || len(l.Spread) != p || len(l.Low) != p || len(l.High) != p || !(l.Scale > 0) || !(l.SlowScale > 0) {
+		if !l.whole() || !(l.Scale > 0) || !(l.SlowScale > 0) {
 			return fmt.Errorf("%w of asset %s: normal behaviour of %s: sizes do not agree", ErrBaseline, b.Asset, l.Name)
 		}
 	}
 	return nil
+}
+
+// whole reports whether a regression's parts have one size.
+func (l *Learned) whole() bool {
+	p := len(l.Mean)
+	return len(l.Coef) == p+1 && len(l.Spread) == p && len(l.Low) == p && len(l.High) == p
 }

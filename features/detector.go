@@ -183,6 +183,7 @@ type instant struct {
 	raw    []float64 // values before exclusion, for the sensor checks
 	why    []asset.Reason
 	fields []tracked
+	op     []float64 // regressors of the operating point; nil when it is not known
 }
 
 // tracked is a field that the asset has had, where it belongs, and its baseline.

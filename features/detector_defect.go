@@ -83,11 +83,11 @@ func (d *defect) families(in *instant) [4]family {
 // standing is the level that a line may reach that stood there at commissioning:
 // four spreads and at least 3 dB over its median.
 func (d *defect) standing(in *instant, i int) float64 {
-	b := in.fields[i].base
+	b := &in.fields[i].base
 	if b.N == 0 {
 		return 0
 	}
-	return b.Center + math.Max(3, 4*b.Scale)
+	return b.level(0, in.op) + math.Max(3, 4*b.Scale)
 }
 
 // ofChannel is the value of the field that belongs to the channel; NaN for none.

@@ -65,8 +65,8 @@ func (d *level) judge(in *instant) (asset.Assessment, bool) {
 	if s > limit {
 		f := &in.fields[at]
 		b := f.base
-		a.Evidence = []asset.Evidence{d.evidence(f.Key(), in.now[at], b.at(limit, d.opt.Side == "low"), 1,
-			fmt.Sprintf("%s of %s is %s, %.1f σ from its commissioning median %s (limit %.1f σ)", f.Name, f.Channel, quantity(in.now[at], f.Unit), s, quantity(b.level(0), f.Unit), limit))}
+		a.Evidence = []asset.Evidence{d.evidence(f.Key(), in.now[at], b.at(limit, d.opt.Side == "low", in.op), 1,
+			fmt.Sprintf("%s of %s is %s, %.1f σ from the %s of commissioning%s (limit %.1f σ)", f.Name, f.Channel, quantity(in.now[at], f.Unit), s, quantity(b.level(0, in.op), f.Unit), atLoad(b), limit))}
 		d.suspect(&a, 0.5)
 	}
 	return a, true
@@ -102,4 +102,12 @@ func quantity(v float64, unit string) string {
 		return fmt.Sprintf("%.4g", v)
 	}
 	return fmt.Sprintf("%.4g %s", v, unit)
+}
+
+// atLoad says that a baseline knows the operating point.
+func atLoad(b FieldBaseline) string {
+	if b.Regime == nil {
+		return ""
+	}
+	return " at this operating point"
 }

@@ -220,7 +220,7 @@ func (d *multivariate) explain(in *instant, p, parts []float64, d2 float64) []as
 		if p[k] < d.cloud.mean[k] {
 			side = "below"
 		}
-		out = append(out, d.evidence(f.Key(), in.now[d.use[k]], f.base.level(0), parts[k],
+		out = append(out, d.evidence(f.Key(), in.now[d.use[k]], f.base.level(0, in.op), parts[k],
 			fmt.Sprintf("%s is %s, %s what the other metrics make expected, and brings %.0f %% of the distance from normal operation", f.Channel, quantity(in.now[d.use[k]], f.Unit), side, 100*parts[k]/math.Max(d2, parts[k]))))
 	}
 	shareOut(out)

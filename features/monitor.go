@@ -15,6 +15,10 @@ import (
 type MonitorOptions struct {
 	Detectors []DetectorOptions
 	Normal    []NormalOptions
+	// Operating names the metrics that set the operating point, e.g. power and speed.
+	// The baselines of waveform features then follow its quadratic. Metrics that the
+	// asset does not declare are left out.
+	Operating []string
 	// Baseline is one that Export gave, of this asset or another of its kind. The
 	// asset then starts commissioned, whatever learning span it declares.
 	Baseline []byte
@@ -32,6 +36,7 @@ type Monitor struct {
 	normals   []*normal
 	detectors []detector // sensors first
 	in        *instant
+	op        operating
 	span      spanState
 	diary     diary
 	dirty     struct{ state, fields, baseline bool }
@@ -107,6 +112,12 @@ func (m *Monitor) resolve(opt MonitorOptions) error {
 			m.opt.Detectors = append(m.opt.Detectors, o)
 		case !o.Optional:
 			return fmt.Errorf("%w: %s: the asset declares no channel or metric for field %q", ErrOptions, o.Name, missing)
+		}
+	}
+	for _, name := range opt.Operating {
+		if len(m.plate.Metrics) == 0 || slices.ContainsFunc(m.plate.Metrics, func(x asset.Metric) bool { return x.Name == name }) {
+			m.opt.Operating = append(m.opt.Operating, name)
+			m.op.idx = append(m.op.idx, -1)
 		}
 	}
 	for _, o := range opt.Normal {
@@ -265,6 +276,9 @@ func (m *Monitor) componentOf(channel string, wave bool) string {
 // telemetry that speaks for another.
 func (m *Monitor) offer(i int) {
 	f := m.fields[i]
+	if k := slices.Index(m.opt.Operating, f.Channel); k >= 0 && !f.wave && f.Name == "value" {
+		m.op.idx[k] = i
+	}
 	for _, n := range m.normals {
 		n.offer(i, f)
 	}
@@ -322,6 +336,7 @@ func (m *Monitor) read(s *Snapshot) {
 			}
 		}
 	}
+	m.in.op = m.op.step(m.in)
 	m.in.score()
 }
 

@@ -114,6 +114,7 @@ type replay struct {
 	rows    []row
 	fields  []tracked
 	normals []*normal // fitted; stepped afresh in each pass
+	op      operating // likewise
 }
 
 // columns are the fields' values in order, NaN where a row brings none.
@@ -136,6 +137,7 @@ func (r *replay) columns() [][]float64 {
 func (r *replay) raw() iter.Seq[*instant] {
 	return func(yield func(*instant) bool) {
 		in := newInstant(r.fields)
+		r.op.held = nil
 		for _, row := range r.rows {
 			in.reset(row.ns, r.fields)
 			for j, f := range row.idx {
@@ -143,6 +145,7 @@ func (r *replay) raw() iter.Seq[*instant] {
 					in.set(int(f), row.val[j], "")
 				}
 			}
+			in.op = r.op.step(in)
 			in.score()
 			if !yield(in) {
 				return
@@ -198,7 +201,7 @@ func (in *instant) set(i int, v float64, why asset.Reason) {
 func (in *instant) score() {
 	for i, v := range in.now {
 		if !math.IsNaN(v) && !in.fields[i].derived {
-			in.z[i] = in.fields[i].base.z(v)
+			in.z[i] = in.fields[i].base.z(v, in.op)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func (m *Monitor) freeze() {
 	}
 	m.encoded, m.dirty.baseline = body, true
 	m.adopt(b)
-	warm := replay{rows: m.diary.rows, fields: m.fields}
+	warm := replay{rows: m.diary.rows, fields: m.fields, op: operating{idx: m.op.idx}}
 	for in := range warm.raw() {
 		m.judge(in)
 	}
@@ -101,13 +101,17 @@ func (m *Monitor) learn() *Baseline {
 	if len(rows) > 0 {
 		b.From, b.To = time.Unix(0, rows[0].ns).UTC(), time.Unix(0, rows[len(rows)-1].ns).UTC()
 	}
-	span := &replay{rows: rows, fields: m.fields}
+	span := &replay{rows: rows, fields: m.fields, op: operating{idx: m.op.idx}}
 	columns := span.columns()
+	var op [][]float64
+	for in := range span.raw() {
+		op = append(op, in.op)
+	}
 	for i := range m.fields {
 		if m.fields[i].derived {
 			continue
 		}
-		f := learnField(m.fields[i], columns[i])
+		f := learnField(m.fields[i], columns[i], op)
 		m.fields[i].base = f
 		if f.N > 0 {
 			b.Fields = append(b.Fields, f)

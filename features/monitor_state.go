@@ -99,6 +99,7 @@ func (m *Monitor) Load(parts map[string][]byte) error {
 // shape names what the running state is made of.
 func (m *Monitor) shape() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "%v;", m.opt.Operating)
 	for _, n := range m.normals {
 		fmt.Fprintf(&b, "%s %v %v;", n.opt.Target, n.opt.Inputs, n.opt.LagsH)
 	}
@@ -129,6 +130,7 @@ func (m *Monitor) walk(c *codec) {
 	if shape != m.shape() {
 		return
 	}
+	m.op.walk(c)
 	for _, n := range m.normals {
 		n.walk(c)
 	}

@@ -25,6 +25,7 @@ func rigPlate(rows int) asset.Nameplate {
 
 func rigOptions() MonitorOptions {
 	return MonitorOptions{
+		Operating: []string{"power"},
 		Detectors: []DetectorOptions{
 			{Type: "level"},
 			{Type: "level", Name: "drift", Drift: 0.5, Limit: 8, Fields: []string{"vib/rms"}},
@@ -163,6 +164,34 @@ func TestMonitorFindsWhatChanged(t *testing.T) {
 	}
 }
 
+func TestLevelFollowsTheOperatingPoint(t *testing.T) {
+	loaded := func(row int, x *reading) {
+		x.rms *= math.Exp(x.power / 200)
+		if row >= 900 {
+			x.rms *= 2.7
+		}
+	}
+	found := func(o MonitorOptions) (late int) {
+		m, r := mustMonitor(t, o, rigPlate(600)), newRig(20)
+		for i := range 1100 {
+			if a, _ := of(m.Observe(r.next(loaded)), "level"); a.Abnormal && i >= 920 {
+				late++
+			} else if a.Abnormal && i < 900 {
+				t.Fatalf("row %d: %v", i, a.Evidence)
+			}
+		}
+		return late
+	}
+	o := rigOptions()
+	if n := found(o); n < 170 {
+		t.Errorf("with the operating point: %d of 180 rows", n)
+	}
+	o.Operating = nil
+	if n := found(o); n > 100 {
+		t.Errorf("without it the load hides the change, yet %d of 180 rows are found", n)
+	}
+}
+
 func TestMonitorAppendsFields(t *testing.T) {
 	m, r := mustMonitor(t, rigOptions(), rigPlate(400)), newRig(3)
 	var s *Snapshot
@@ -276,5 +305,5 @@ func ExampleMonitor() {
 		}
 	}
 	// Output:
-	// motor value of current is 14 A, 17.0 σ from its commissioning median 10.2 A (limit 7.0 σ)
+	// motor value of current is 14 A, 17.0 σ from the 10.2 A of commissioning (limit 7.0 σ)
 }

@@ -136,10 +136,10 @@ func (d *sensor) check(r *run, f *tracked, v float64) string {
 // median and under half of the least that commissioning saw.
 func dropout(f *tracked, v float64) string {
 	b := &f.base
-	if f.Name != "rms" || !b.Log || v >= 0.2*b.level(0) || v >= 0.5*b.Min {
+	if f.Name != "rms" || !b.Log || v >= 0.2*b.level(0, nil) || v >= 0.5*b.Min {
 		return ""
 	}
-	return fmt.Sprintf("%s has an RMS of %s, under a fifth of the %s at commissioning: loose cable or dead sensor", f.Channel, quantity(v, f.Unit), quantity(b.level(0), f.Unit))
+	return fmt.Sprintf("%s has an RMS of %s, under a fifth of the %s at commissioning: loose cable or dead sensor", f.Channel, quantity(v, f.Unit), quantity(b.level(0, nil), f.Unit))
 }
 
 func (d *sensor) walk(c *codec) {

@@ -184,7 +184,7 @@ func (n *normal) derive(in *instant) {
 		}
 		return
 	}
-	r := y - n.predict(x)
+	r := y - n.learned.predict(x)
 	in.set(n.out[0], r, "")
 	in.set(n.out[1], clamp(r/n.learned.Scale, 1e6), "")
 	if slow, ok := n.state.slow(r, in.ns, n.opt.SlowH); ok {
@@ -192,19 +192,6 @@ func (n *normal) derive(in *instant) {
 	} else {
 		in.set(n.out[2], math.NaN(), "too-short")
 	}
-}
-
-// predict is the ridge regression's answer; inputs far outside of what was
-// learned are held at one range beyond it.
-func (n *normal) predict(x []float64) float64 {
-	l := n.learned
-	y := l.Coef[0]
-	for j, v := range x {
-		room := l.High[j] - l.Low[j]
-		v = math.Max(l.Low[j]-room, math.Min(l.High[j]+room, v))
-		y += l.Coef[j+1] * (v - l.Mean[j]) / l.Spread[j]
-	}
-	return y
 }
 
 // slow moves the time-weighted mean of r: an exponential one that has the age
@@ -237,7 +224,7 @@ func (n *normal) walk(c *codec) {
 	for i := range s.heldNs {
 		c.i64(&s.heldNs[i])
 	}
-	if c.reading && len(s.held) == 0 {
+	if in := len(n.opt.Inputs); c.reading && (len(s.held) != in || len(s.heldNs) != in || len(s.lags) != in*len(n.opt.LagsH)) {
 		s.held = nil
 	}
 	c.f64(&s.num)

@@ -82,11 +82,11 @@ func heldOutResiduals(s samples, penalty float64) []float64 {
 		for i := range use {
 			use[i] = i < lo || i >= hi
 		}
-		n := normal{learned: ridge(s, penalty, use)}
+		l := ridge(s, penalty, use)
 		for i := lo; i < hi; i++ {
 			out[i] = math.NaN()
-			if n.learned != nil {
-				out[i] = s.y[i] - n.predict(s.x[i])
+			if l != nil {
+				out[i] = s.y[i] - l.predict(s.x[i])
 			}
 		}
 	}
@@ -127,16 +127,16 @@ func ridge(s samples, lambda float64, use []bool) *Learned {
 		if !l.solve(s, rows, weight, lambda) {
 			return nil
 		}
-		reweigh(&normal{learned: l}, s, rows, weight)
+		reweigh(l, s, rows, weight)
 	}
 	return l
 }
 
 // reweigh sets Huber's weights from the present residuals.
-func reweigh(n *normal, s samples, rows []int, weight []float64) {
+func reweigh(l *Learned, s samples, rows []int, weight []float64) {
 	r := make([]float64, len(rows))
 	for k, i := range rows {
-		r[k] = s.y[i] - n.predict(s.x[i])
+		r[k] = s.y[i] - l.predict(s.x[i])
 	}
 	cut := 2.5 * Robust(r).MAD
 	for k := range r {
@@ -177,4 +177,16 @@ func (l *Learned) solve(s samples, rows []int, weight []float64, lambda float64)
 	}
 	l.Coef = slices.Clone(x.RawVector().Data)
 	return finite(l.Coef...) && finite(l.Mean...) && finite(l.Spread...)
+}
+
+// predict is the ridge regression's answer; inputs far outside of what was
+// learned are held at one range beyond it.
+func (l *Learned) predict(x []float64) float64 {
+	y := l.Coef[0]
+	for j, v := range x {
+		room := l.High[j] - l.Low[j]
+		v = math.Max(l.Low[j]-room, math.Min(l.High[j]+room, v))
+		y += l.Coef[j+1] * (v - l.Mean[j]) / l.Spread[j]
+	}
+	return y
 }
