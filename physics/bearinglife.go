@@ -114,7 +114,7 @@ func (l BearingLife) Step(s State, in features.Snapshot) (State, asset.Assessmen
 
 func (l BearingLife) speed(in features.Snapshot) float64 {
 	n := float64(in.SpeedRpm)
-	if !(n >= 0) || math.IsInf(n, 1) {
+	if !(n >= 0 && n <= absurd) {
 		n = math.NaN()
 	}
 	if math.IsNaN(n) && l.opt.SpeedRpm > 0 {

@@ -78,9 +78,11 @@ func (l Crack) Step(s State, in features.Snapshot) (State, asset.Assessment) {
 		}
 	}
 	if l.opt.CyclesPerRev > 0 {
-		perHour = l.opt.CyclesPerRev * 60 * math.Max(0, float64(in.SpeedRpm))
+		if perHour = l.opt.CyclesPerRev * 60 * math.Max(0, float64(in.SpeedRpm)); !(perHour <= absurd) {
+			perHour = math.NaN()
+		}
 	}
-	if math.IsNaN(stress) || math.IsNaN(perHour) || math.IsInf(perHour, 0) || stress <= 0 && perHour <= 0 {
+	if math.IsNaN(stress) || math.IsNaN(perHour) || stress <= 0 && perHour <= 0 {
 		return s, silent(l.Name(), in.Time, ReasonMissing)
 	}
 	if dt > l.opt.MaxGapH {

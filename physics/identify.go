@@ -118,7 +118,6 @@ func (l Thermal) finish(x []float64) bool {
 	clear(triangle)
 	copy(right, gains)
 	x[thermalSd], x[thermalPhase] = l.spread(x), 2
-	x[thermalSmooth], x[thermalFilled] = 0, 0
 	return true
 }
 

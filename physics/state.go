@@ -84,21 +84,24 @@ func number(f float64) asset.Number {
 	return asset.Number(f)
 }
 
-// measured looks a key "channel/feature" up; NaN when it is missing or not finite.
+// absurd is beyond every quantity that a machine's sensor reports in SI units.
+const absurd = 1e12
+
+// measured looks a key "channel/feature" up; NaN when it is missing or absurd.
 func measured(in *features.Snapshot, key string) float64 {
 	channel, name := key, "value"
 	if i := strings.LastIndexByte(key, '/'); i >= 0 {
 		channel, name = key[:i], key[i+1:]
 	}
-	if v := in.Value(channel, name); !math.IsInf(v, 0) {
+	if v := in.Value(channel, name); math.Abs(v) <= absurd {
 		return v
 	}
 	return math.NaN()
 }
 
-// positive is n when it is finite and greater than zero, else NaN.
+// positive is n when it is greater than zero and not absurd, else NaN.
 func positive(n asset.Number) float64 {
-	if f := float64(n); f > 0 && !math.IsInf(f, 1) {
+	if f := float64(n); f > 0 && f <= absurd {
 		return f
 	}
 	return math.NaN()
