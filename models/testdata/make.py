@@ -90,7 +90,7 @@ maha.update(mean=[0.1, -0.2], precision=[[2.0, 0.5], [0.5, 1.0]])
 write("mahalanobis", export.stamp(export.autoencoder(ae, MEAN, STD), EXAMPLE, output="error", **{**META, "calibration": maha}))
 
 rp = {"lstm": [lstm(2, 4)], "hid": linear(4, 4), "out": linear(4, 3)}
-rul = export.stamp(export.rul(rp, MEAN, STD, 125.0), EXAMPLE, output="rul", rul_cap_h="125", **{**META, "threshold": "24"})
+rul = export.stamp(export.rul([rp], MEAN, STD, 125.0), EXAMPLE, output="rul", rul_cap_h="125", **{**META, "threshold": "24"})
 write("rul", rul)
 
 write("missing-key", without(good, "pdm.license"))

@@ -104,23 +104,29 @@ def forecaster(p, mean, std):
     return g.model("forecaster", len(mean), "err", ["batch", "time_less_1", len(mean)])
 
 
-def rul(p, mean, std, scale):
-    """LSTM layers -> (p50, gap down, gap up) -> hours p10 <= p50 <= p90, each within 0 and scale.
+def rul(networks, mean, std, scale, factors=(1.0, 1.0)):
+    """LSTM layers -> (p50, root of gap down, root of gap up), the mean of the networks
+    -> hours p10 <= p50 <= p90, each within 0 and scale; factors stretch the gaps.
 
     The gaps are squares, not Softplus: that operator's last bit depends on where
     in a batch a row stands, and the loader then runs the rows one by one.
     """
     g = Graph()
-    _, h = g.normalised(mean, std)
-    last = None
-    for i, layer in enumerate(p["lstm"]):
-        h, last = g.lstm(f"l{i}", h, layer)
-    z = g.op("Relu", [g.linear("hid", last, p["hid"])], ["hidden"])
-    raw = g.linear("out", z, p["out"])  # [batch, 3]: any real numbers
-    part = g.op("Split", [raw, g.const("split", [1, 1, 1], np.int64)], ["mid", "down", "up"], axis=1)
-    lo = g.op("Sub", [part, g.op("Mul", ["down", "down"], ["down2"])], ["lo"])
-    hi = g.op("Add", ["mid", g.op("Mul", ["up", "up"], ["up2"])], ["hi"])
-    q = g.op("Concat", [lo, "mid", hi], ["q"], axis=1)
+    _, xt = g.normalised(mean, std)
+    split = g.const("split", [1, 1, 1], np.int64)
+    sums = None
+    for n, p in enumerate(networks):
+        h, last = xt, None
+        for i, layer in enumerate(p["lstm"]):
+            h, last = g.lstm(f"n{n}l{i}", h, layer)
+        z = g.op("Relu", [g.linear(f"n{n}hid", last, p["hid"])], [f"n{n}z"])
+        raw = g.linear(f"n{n}out", z, p["out"])  # [batch, 3]: any real numbers
+        g.op("Split", [raw, split], [f"n{n}m", f"n{n}d", f"n{n}u"], axis=1)
+        part = [f"n{n}m"] + [g.op("Mul", [f"n{n}{k}", f"n{n}{k}"], [f"n{n}{k}2"]) for k in "du"]
+        sums = part if sums is None else [g.op("Add", [a, b], [f"n{n}{k}s"]) for a, b, k in zip(sums, part, "mdu")]
+    shares = (1, *factors)
+    mid, down, up = (g.op("Mul", [s, g.const(f"share_{k}", f / len(networks))], [f"mean_{k}"]) for s, k, f in zip(sums, "mdu", shares))
+    q = g.op("Concat", [g.op("Sub", [mid, down], ["lo"]), mid, g.op("Add", [mid, up], ["hi"])], ["q"], axis=1)
     q = g.op("Clip", [q, g.const("q0", 0.0), g.const("q1", 1.0)], ["qc"])
     g.op("Mul", [q, g.const("scale", scale)], ["rul"])
     return g.model("rul", len(mean), "rul", ["batch", 3])

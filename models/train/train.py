@@ -1,0 +1,200 @@
+"""Trains an LSTM autoencoder (or forecaster) on healthy features of a fleet and writes one ONNX file.
+
+    python train.py --features OUT/features.parquet --class wind-turbine --component gearbox-bearing \\
+        --inputs "gearbox_oil_temperature/residual_z,generator_bearing_temperature/residual_z" \\
+        --window 36 --period 600 --out model.onnx
+
+Turbines are split, and time is: some assets are held out whole for calibration
+(with one asset the last quarter of its time), the rest is cut at 85 % of its time into
+training and a part on which training is stopped. Windows are never split at random:
+neighbours share rows, and a split like that measures memory.
+"""
+
+import argparse
+import json
+import sys
+import time
+
+import export
+import lstm
+import numpy as np
+import windows
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--features", required=True, help="features.parquet of `telltale backtest` or `model export-training`")
+    p.add_argument("--labels", help="labels.csv: faults, failures and maintenance are left out, with 7 days around")
+    p.add_argument("--class", dest="klass", required=True, help="asset class that the model serves")
+    p.add_argument("--component", default="", help="component that it judges")
+    p.add_argument("--inputs", required=True, help="channel/feature, separated by commas, in order")
+    p.add_argument("--units", default="", help="their units, in the same order; default 1 (a z-score has none)")
+    p.add_argument("--name", default="")
+    p.add_argument("--kind", choices=["autoencoder", "forecaster"], default="autoencoder")
+    p.add_argument("--score", choices=["mse", "mahalanobis"], default="mse")
+    p.add_argument("--assets", default="", help="assets to learn from, separated by commas; default all")
+    p.add_argument("--from", dest="since", default="", help="RFC 3339; default the beginning")
+    p.add_argument("--to", dest="until", default="", help="RFC 3339; default the end")
+    p.add_argument("--window", type=int, default=144, help="steps")
+    p.add_argument("--period", type=float, default=600, help="seconds a step")
+    p.add_argument("--stride", type=int, default=1, help="steps between windows when it serves")
+    p.add_argument("--hidden", type=int, default=32)
+    p.add_argument("--latent", type=int, default=0, help="default a third of the features, 2 at least")
+    p.add_argument("--alpha", type=float, default=0.01, help="false alarm rate of one healthy window")
+    p.add_argument("--epochs", type=int, default=30)
+    p.add_argument("--max-windows", type=int, default=8000, help="for training, evenly spread over all there are")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--license", default="Apache-2.0")
+    p.add_argument("--git", default="unknown", help="commit of the program that made the features")
+    p.add_argument("--out", required=True)
+    return p.parse_args()
+
+
+def load(a, names):
+    """-> {asset: (times, rows)} of what may be learned from."""
+    rows = windows.labels(a.labels) if a.labels else []
+    since, until = windows.seconds(a.since) or -np.inf, windows.seconds(a.until) or np.inf
+    chosen = set(filter(None, a.assets.split(",")))
+    fleet = {}
+    for asset, series in sorted(windows.read_features(a.features, names).items()):
+        if chosen and asset not in chosen:
+            continue
+        t, x = windows.grid(series, names, a.period)
+        x[~(windows.healthy(t, asset, rows) & (t >= since) & (t <= until))] = np.nan
+        if len(windows.cut(x, a.window)[0]):
+            fleet[asset] = (t, x)
+    if not fleet:
+        sys.exit("no asset has a window of all the inputs: check --inputs, --period, --from and --to against " + a.features)
+    return fleet
+
+
+def split(a, fleet):
+    """-> windows for training, for stopping, and for calibration (spaced by a window: these do not overlap)."""
+    assets = sorted(fleet)
+    held = assets[2::4] if len(assets) >= 3 else []  # a quarter of the turbines, at least one of three
+    train, stop, calibrate = [], [], []
+    for asset in assets:
+        t, x = fleet[asset]
+        seen = np.flatnonzero(np.isfinite(x).any(axis=1))
+        lo, hi = seen[0], seen[-1] + 1
+        if asset in held:
+            calibrate.append(windows.cut(x[lo:hi], a.window, a.window)[1])
+            continue
+        end = lo + int((hi - lo) * (1 if held else 0.75))
+        mid = lo + int((end - lo) * 0.85)
+        train.append(windows.cut(x[lo:mid], a.window)[1])
+        stop.append(windows.cut(x[mid:end], a.window, max(1, a.window // 4))[1])
+        if not held:
+            calibrate.append(windows.cut(x[end:hi], a.window, max(1, a.window // 4))[1])
+    train, stop, calibrate = (np.concatenate(w) if w else np.zeros((0,)) for w in (train, stop, calibrate))
+    if min(len(train), len(stop), len(calibrate)) < 5:
+        sys.exit(f"too few windows: {len(train)} to train on, {len(stop)} to stop on, {len(calibrate)} to calibrate on; at least 5 of each")
+    train = train[np.linspace(0, len(train) - 1, min(len(train), a.max_windows)).astype(int)]
+    return train, stop, calibrate, held
+
+
+def network(a, width, rng):
+    """-> weights, error(weights, xn [batch, time, features]), graph builder."""
+    if a.kind == "forecaster":
+        params = {"enc": lstm.lstm_init(rng, width, a.hidden), "out": lstm.linear_init(rng, a.hidden, width)}
+
+        def error(p, xn):
+            y, _ = lstm.lstm(p["enc"], xn.transpose(1, 0, 2))
+            return xn[:, 1:] - lstm.linear(p["out"], y).transpose(1, 0, 2)[:, :-1]
+
+        return params, error, export.forecaster
+    latent = a.latent or max(2, width // 3)  # fewer than features: it must not learn to copy
+    params = {
+        "enc": lstm.lstm_init(rng, width, a.hidden),
+        "lat": lstm.linear_init(rng, a.hidden, latent),
+        "dec": lstm.lstm_init(rng, latent, a.hidden),
+        "out": lstm.linear_init(rng, a.hidden, width),
+    }
+
+    def error(p, xn):
+        xt = xn.transpose(1, 0, 2)
+        _, last = lstm.lstm(p["enc"], xt)
+        z = lstm.jnp.tanh(lstm.linear(p["lat"], last))
+        y, _ = lstm.lstm(p["dec"], lstm.jnp.broadcast_to(z, (xt.shape[0], *z.shape)))
+        return xn - lstm.linear(p["out"], y).transpose(1, 0, 2)
+
+    return params, error, export.autoencoder
+
+
+def ledoit_wolf(x):
+    """Shrunk covariance of x [n, d] (Ledoit & Wolf 2004, J. Multivariate Anal. 88:365), 1/n convention."""
+    n, d = x.shape
+    x = x - x.mean(axis=0)
+    s = x.T @ x / n
+    mu = np.trace(s) / d
+    delta = ((s - mu * np.eye(d)) ** 2).sum() / d
+    beta = min(delta, ((x**2).T @ (x**2) / n - s**2).sum() / (n * d))
+    shrink = beta / delta if delta > 0 else 0.0
+    return (1 - shrink) * s + shrink * mu * np.eye(d)
+
+
+def calibrate(a, err):
+    """Errors of healthy windows -> (calibration as the contract wants it, threshold as text)."""
+    k = {"n": len(err), "alpha": a.alpha}
+    scores = (err**2).mean(axis=(1, 2))
+    if a.score == "mahalanobis":
+        # Mean and covariance come from every second window, the scores from the
+        # others: a distance from one's own mean is too small.
+        bias = err.mean(axis=1)
+        mean, precision = bias[::2].mean(axis=0), np.linalg.inv(ledoit_wolf(bias[::2]))
+        d = bias[1::2] - mean
+        scores = np.einsum("ni,ij,nj->n", d, precision, d)
+        k.update(n=len(scores), mean=np.round(mean, 9).tolist(), precision=np.round(precision, 9).tolist())
+    scores = np.sort(scores)
+    n = len(scores)
+    rank = int(np.ceil((n + 1) * (1 - a.alpha) - 1e-9))  # split conformal
+    threshold = "none"
+    if rank <= n:
+        threshold = repr(float(f"{scores[rank - 1]:.9g}"))
+    else:
+        print(f"{n} calibration windows cannot support alpha = {a.alpha}: the model will never speak up; 1/alpha - 1 are needed", file=sys.stderr)
+    # Up to 500 scores travel as they are, more as 401 quantiles.
+    kept = scores if n <= 500 else np.quantile(scores, np.linspace(0, 1, 401))
+    k["quantiles"] = [float(f"{v:.9g}") for v in kept]
+    return k, threshold
+
+
+def main():
+    a = arguments()
+    began = time.time()
+    names = [n.strip() for n in a.inputs.split(",")]
+    units = [u.strip() for u in a.units.split(",")] if a.units else ["1"] * len(names)
+    if len(units) != len(names):
+        sys.exit(f"--units names {len(units)} units, --inputs {len(names)} features")
+    fleet = load(a, names)
+    train, stop, held_out, held = split(a, fleet)
+    flat = train.reshape(-1, len(names)).astype(np.float64)
+    mean, std = flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-6)
+    mean, std = mean.astype(np.float32), std.astype(np.float32)
+    print(f"{len(fleet)} assets, held out: {', '.join(held) or 'the last quarter of the time'}; "
+          f"windows: {len(train)} to train on, {len(stop)} to stop on, {len(held_out)} to calibrate on")
+
+    params, error, graph = network(a, len(names), np.random.Generator(np.random.PCG64(a.seed)))
+    norm = lambda w: (w - mean) / std  # noqa: E731
+    params, best = lstm.fit(lambda p, x: lstm.jnp.mean(error(p, x) ** 2), params, (norm(train),), (norm(stop),), seed=a.seed, epochs=a.epochs)
+
+    err = np.asarray(lstm.jax.jit(error)(params, norm(held_out)), np.float64)
+    calibration, threshold = calibrate(a, err)
+    meta = dict(
+        features=[{"name": n, "unit": u, "agg": "last"} for n, u in zip(names, units)],
+        sampling_period_s=repr(a.period), window=str(a.window), stride=str(a.stride), threshold=threshold, calibration=calibration,
+        output="error", asset_class=a.klass, training_sha256=windows.sha256([a.features]), git=a.git, license=a.license,
+        training_window="/".join(windows.iso(f(g(t) for t, _ in fleet.values())) for f, g in ((min, lambda t: t[0]), (max, lambda t: t[-1]))),
+        framework="jax " + lstm.jax.__version__,
+        note=json.dumps({"assets": sorted(fleet), "held_out": held, "kind": a.kind, "seed": a.seed, "windows": len(train), "mse": float(f"{best:.6g}")}),
+    )
+    if a.component:
+        meta["component"] = a.component
+    meta["name"] = a.name or "-".join(filter(None, [a.klass, a.component, a.kind]))
+    model = export.stamp(graph(params, mean, std), held_out[0], **meta)
+    export.save(model, a.out)
+    print(f"{a.out}: held-out error {(err**2).mean():.4f} of 1, threshold {threshold}, {time.time() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
