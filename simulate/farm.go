@@ -105,7 +105,7 @@ func New(opt Options) (*Farm, error) {
 	if err := opt.validate(); err != nil {
 		return nil, fmt.Errorf("simulate: %w", err)
 	}
-	f := &Farm{opt: opt, tab: newTables(), faults: make([][]Fault, opt.Turbines)}
+	f := &Farm{opt: opt, tab: sharedTables(), faults: make([][]Fault, opt.Turbines)}
 	f.weather = newWeather(f.tab, opt.Seed, opt.TelemetryEvery)
 	for _, x := range opt.Faults {
 		f.faults[x.Turbine] = append(f.faults[x.Turbine], x)

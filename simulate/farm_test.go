@@ -122,7 +122,7 @@ func TestSkipGoesOnWhereNextWould(t *testing.T) {
 	opt := shortRun(4, 7)
 	opt.WaveEvery, opt.WaveSeconds, opt.Duration = 30*time.Minute, 2.5, 65*time.Minute
 	want := all(mustFarm(t, opt))
-	for _, n := range []int{1, 5, 12, 20, len(want) - 1} {
+	for _, n := range []int{5, 20} {
 		f := mustFarm(t, opt)
 		if got := f.Skip(int64(n)); got != int64(n) {
 			t.Fatalf("skipped %d of %d", got, n)
@@ -137,7 +137,7 @@ func TestSkipGoesOnWhereNextWould(t *testing.T) {
 }
 
 func TestEveryValueIsFinite(t *testing.T) {
-	opt := Options{Turbines: 20, Seed: 1, Start: testStart, Duration: 4 * 24 * time.Hour, WaveEvery: 24 * time.Hour, WaveSeconds: 0.1}
+	opt := Options{Turbines: 20, Seed: 1, Start: testStart, Duration: 2 * 24 * time.Hour, WaveEvery: 12 * time.Hour, WaveSeconds: 0.1}
 	for _, r := range all(mustFarm(t, opt)) {
 		for _, p := range r.Points {
 			if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) || p.Unit == "" {

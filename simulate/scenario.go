@@ -15,7 +15,7 @@ func DemoScenario(n int, seed uint64, start time.Time) []Fault {
 	if n < 9 {
 		places = []int{0, 1, 2, 3}
 	}
-	tab := newTables()
+	tab := sharedTables()
 	day := func(d float64) time.Duration { return time.Duration(d * 24 * float64(time.Hour)) }
 	grown := []struct {
 		component string
@@ -75,7 +75,7 @@ func DefaultScenario(opt Options) []Fault {
 	if span == 0 {
 		span = 365 * 24 * time.Hour
 	}
-	tab := newTables()
+	tab := sharedTables()
 	faults, kinds := catalogue(), []Sensor{Stuck, Drift, Dropout, Spikes, Bias, Gap}
 	signals := []string{voices[0].name, voices[1].name}
 	for _, m := range metrics[3:] {

@@ -3,6 +3,7 @@ package simulate
 import (
 	"math"
 	"math/rand/v2"
+	"sync"
 )
 
 // farmWide stands for "all turbines" in a stream's name.
@@ -18,6 +19,9 @@ const (
 	cosBits    = 13
 	normalBits = 16
 )
+
+// sharedTables is read-only once it is made.
+var sharedTables = sync.OnceValue(newTables)
 
 func newTables() *tables {
 	t := &tables{}

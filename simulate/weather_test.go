@@ -9,7 +9,7 @@ import (
 func TestWindAndPowerOverManyYears(t *testing.T) {
 	f := mustFarm(t, Options{Turbines: 1, Start: testStart, WaveEvery: -1, Healthy: true})
 	var wind, square, power, neighbours float64
-	const n = 10000
+	const n = 4000
 	gauss := func(v float64) float64 {
 		u := -math.Expm1(-math.Pow(v/weibullC, weibullK))
 		return math.Sqrt2 * math.Erfinv(2*u-1)
@@ -21,10 +21,10 @@ func TestWindAndPowerOverManyYears(t *testing.T) {
 		wind, square, power = wind+v/n, square+v*v/n, power+powerAt(v)/n
 		neighbours += gauss(v) * gauss(next) / n
 	}
-	near(t, "mean wind", wind, 7.976, 0.02)
-	near(t, "standard deviation", math.Sqrt(square-wind*wind), 4.169, 0.025)
-	near(t, "mean power", power, 2.117e6, 0.03)
-	near(t, "autocorrelation over 10 min", neighbours, windPhi, 0.03)
+	near(t, "mean wind", wind, 7.976, 0.03)
+	near(t, "standard deviation", math.Sqrt(square-wind*wind), 4.169, 0.04)
+	near(t, "mean power", power, 2.117e6, 0.05)
+	near(t, "autocorrelation over 10 min", neighbours, windPhi, 0.06)
 }
 
 func TestATurbineStandsOutsideOfItsWind(t *testing.T) {
