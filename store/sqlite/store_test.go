@@ -136,3 +136,34 @@ func BenchmarkEachFrame(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "values/s")
 }
+
+// BenchmarkReaders measures what the page asks of a store of 160,000 vectors and risks.
+func BenchmarkReaders(b *testing.B) {
+	s := open(b, b.TempDir(), storetest.Plan)
+	if _, err := s.Claim(b.Context(), 0); err != nil {
+		b.Fatal(err)
+	}
+	for k := int64(1); k <= 1000; k++ {
+		if err := s.Keep(b.Context(), bulk(k)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	from, to := storetest.Epoch, storetest.Epoch.Add(1000*time.Minute)
+	for name, f := range map[string]func() error{
+		"latest": func() error { _, err := s.LatestRisks(b.Context()); return err },
+		"risks":  func() error { _, err := s.Risks(b.Context(), "T07", "channel-3", from, to, 500); return err },
+		"trend": func() error {
+			_, err := s.Trend(b.Context(), "T07", []string{"channel-3/feature_7", "channel-4/feature_7"}, from, to, 500)
+			return err
+		},
+		"parts": func() error { _, err := s.Parts(b.Context(), "T07"); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := f(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

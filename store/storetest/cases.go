@@ -266,6 +266,36 @@ func sorted(t *testing.T, s Store) {
 	}
 }
 
+func pruned(t *testing.T, s Store) {
+	t.Helper()
+	epoch := claim(t, s)
+	for k := int64(1); k <= 150; k++ {
+		fx := Batch(epoch, k)
+		fx.Frames[0].Spectra = []features.Spectrum{{Channel: "gearbox", Kind: "envelope", Bins: []float32{1}}}
+		if k == 1 {
+			fx.Risks = append(fx.Risks, Risk(fx.Through, "T01", "silent", 0.9))
+			fx.Alerts = []asset.Alert{Alert("a", 1)}
+		}
+		keep(t, s, fx)
+	}
+	n, err := s.Prune(t.Context(), Epoch.Add(101*time.Minute))
+	if err != nil || n != 300 {
+		t.Errorf("%d rows forgotten, %v; want 100 of frames, spectra and risks", n, err)
+	}
+	if got := len(Frames(t, s)); got != 50 {
+		t.Errorf("%d frames left, want 50", got)
+	}
+	if latest, err := s.LatestRisks(t.Context()); err != nil || len(latest) != 2 {
+		t.Errorf("latest risks %v, %v; want those of both components", latest, err)
+	}
+	if _, err := s.Order(t.Context(), "order-a"); err != nil {
+		t.Errorf("an order was forgotten: %v", err)
+	}
+	if n, err := s.Prune(t.Context(), Epoch); err != nil || n != 0 {
+		t.Errorf("%d rows forgotten again, %v", n, err)
+	}
+}
+
 func reopened(t *testing.T, open Opener) {
 	t.Helper()
 	dir := t.TempDir()

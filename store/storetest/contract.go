@@ -29,6 +29,11 @@ type Exporter interface {
 	Counts(ctx context.Context) (map[string]int64, error)
 }
 
+// Keeping is how long a store remembers.
+type Keeping interface {
+	Prune(ctx context.Context, before time.Time) (int64, error)
+}
+
 // History is the side of a store that the page uses.
 type History interface {
 	LatestRisks(ctx context.Context) ([]asset.Risk, error)
@@ -81,6 +86,7 @@ type Store interface {
 	Flow
 	Page
 	Desk
+	Keeping
 }
 
 // Opener opens a store in the folder, which holds what an earlier one left.
@@ -100,6 +106,7 @@ func Run(t *testing.T, open Opener) {
 		"an order is leased to one at a time": leases,
 		"display is thinned from the newest":  thinned,
 		"export is sorted":                    sorted,
+		"what is too old is forgotten":        pruned,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t, t.TempDir(), Plan)) })
 	}

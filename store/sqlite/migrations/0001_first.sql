@@ -40,6 +40,7 @@ CREATE TABLE spectrum (
   marks TEXT
 );
 CREATE UNIQUE INDEX spectrum_key ON spectrum (asset, channel, kind, time);
+CREATE INDEX spectrum_time ON spectrum (time);
 
 CREATE TABLE risk (
   time INTEGER NOT NULL,
