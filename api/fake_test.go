@@ -85,8 +85,10 @@ func (p *plant) View(id asset.ID) (api.View, bool) {
 // risk of a component i hours before now.
 func (p *plant) risk(id asset.ID, component string, ago float64) asset.Risk {
 	k := float64(len(component)+int(id[4])) + ago
-	r := asset.Risk{Time: p.now.Add(-time.Duration(ago * float64(time.Hour))), Asset: id, Component: component, HorizonH: 2160, Risk: asset.Number(0.03 + 0.01*math.Sin(k/9)),
-		MLScore: 0.4, MLP: 0.5, PhysicsScore: 0.1, RuleScore: 0.2, RUL: asset.RUL{P10: 9000, P50: miss, P90: miss}}
+	r := asset.Risk{
+		Time: p.now.Add(-time.Duration(ago * float64(time.Hour))), Asset: id, Component: component, HorizonH: 2160, Risk: asset.Number(0.03 + 0.01*math.Sin(k/9)),
+		MLScore: 0.4, MLP: 0.5, PhysicsScore: 0.1, RuleScore: 0.2, RUL: asset.RUL{P10: 9000, P50: miss, P90: miss},
+	}
 	if id == "WT-03" && component == "gearbox-hss-bearing" {
 		r.Risk = asset.Number(0.03 + 0.68/(1+math.Exp((ago-130)/30)) + 0.01*math.Sin(k))
 		r.RUL, r.Mode, r.Anomaly = asset.RUL{P10: 310, P50: 640, P90: 1500}, asset.OuterRace, ago < 150
@@ -145,7 +147,7 @@ func (p *plant) Spectra(_ context.Context, _ asset.ID, channel string, at time.T
 		x := float64(i)
 		bins[i] = float32(0.02 + 0.008*math.Abs(math.Sin(x*x*0.7)))
 		for h := 1.0; h <= 4; h++ {
-			bins[i] += float32(0.4 / h * math.Exp(-math.Pow(x-h*f, 2)/3))
+			bins[i] += float32(0.4 / h * math.Exp(-(x-h*f)*(x-h*f)/3))
 		}
 	}
 	if at.After(p.now) {

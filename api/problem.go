@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,15 +19,20 @@ type Problem struct {
 	Detail string `json:"detail"`
 }
 
-// Error is the detail.
-func (p *Problem) Error() string { return p.Detail }
+// requestError is a request that cannot be answered as it stands.
+type requestError struct {
+	status int
+	detail string
+}
+
+func (e *requestError) Error() string { return e.detail }
 
 // badRequest names the parameter, its value and what is allowed.
 func badRequest(name, value, allowed string) error {
 	if len(value) > 60 {
 		value = value[:60] + "…"
 	}
-	return &Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("%s=%q: %s", name, value, allowed)}
+	return &requestError{status: http.StatusBadRequest, detail: fmt.Sprintf("%s=%q: %s", name, value, allowed)}
 }
 
 func fail(w http.ResponseWriter, code int, detail string) {
@@ -92,10 +98,8 @@ func choice(r *http.Request, name string, allowed ...string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	for _, a := range allowed {
-		if text == a {
-			return text, nil
-		}
+	if slices.Contains(allowed, text) {
+		return text, nil
 	}
 	return "", badRequest(name, text, "one of "+strings.Join(allowed, ", ")+" is allowed")
 }

@@ -110,12 +110,12 @@ func (s *server) json(a answer) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTime)
 		defer cancel()
 		v, err := a(r.WithContext(ctx))
-		var p *Problem
+		var p *requestError
 		switch {
 		case err == nil:
 			write(w, http.StatusOK, v)
 		case errors.As(err, &p):
-			fail(w, p.Status, p.Detail)
+			fail(w, p.status, p.detail)
 		case errors.Is(err, ErrNotFound):
 			fail(w, http.StatusNotFound, err.Error()+": list what there is with GET /api/v1/assets, alerts or orders")
 		case errors.Is(err, context.DeadlineExceeded):

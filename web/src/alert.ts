@@ -15,10 +15,10 @@ export function alertPage(id: string): View {
   const evidence = h("div"), ml = h("div"), state = h("div"), life = h("div"), against = h("div"), orders = h("div"), course = h("div")
   const chart: Chart = trend({ label: "Trend", height: 240 })
   const spec = spectrum("Spectrum")
-  const specNote = h("p", { class: "dim" }), trendNote = h("p", { class: "dim" }), pick = h("div", { class: "seg", role: "group", "aria-label": "Which feature" })
+  const specNote = h("p", { class: "dim" }), pick = h("div", { class: "seg", role: "group", "aria-label": "Which feature" })
   const specBox = section("Spectrum when it opened", {}, spec.el, specNote)
   const mlBox = section("What the trained model saw", {}, ml), stateBox = section("Physics state", {}, state)
-  const againstBox = section("What speaks against it", {}, against), trendBox = section("Trend", {}, pick, chart.el, trendNote)
+  const againstBox = section("What speaks against it", {}, against), trendBox = section("Trend", {}, pick, chart.el)
   const el = h("div", { class: "page" }, way, head, facts,
     h("div", { class: "grid" },
       section("Evidence", { class: "wide" }, h("p", { class: "dim" }, "Weight is what each fact adds to the log odds of a failure; the longest bar counted most."), evidence),
@@ -67,10 +67,9 @@ export function alertPage(id: string): View {
     const limit = a.views.trends.find(t => t.key === key)?.limit ?? series[0]?.limit ?? null
     const unit = series[0]?.unit
     chart.set(series.map(line), {
-      label: trendText(series[0]), limits: limit === null ? [] : [{ value: limit, label: "limit " + words.withUnit(limit, unit) }],
+      label: trendText(series[0] && { ...series[0], limit }), limits: limit === null ? [] : [{ value: limit, label: "limit " + words.withUnit(limit, unit) }],
       instants: [{ ms: opened, label: "opened" }, ...(a.cleared ? [{ ms: Date.parse(a.cleared), label: "cleared" }] : [])],
     })
-    trendNote.textContent = trendText(series[0] && { ...series[0], limit })
   }
 
   async function drawSpectrum(a: AlertDetail): Promise<void> {

@@ -123,7 +123,7 @@ export function trend(first: LinesOptions): Chart {
       series: [
         { label: "UTC", value: (_u, v) => (v === null ? "–" : words.when(v * 1000)) },
         ...lines.map((l, i) => ({
-          label: l.label, stroke: css(COLOURS[i % 5]), width: 2, dash: DASHES[i % 5], spanGaps: true, value: value(l),
+          label: l.label, stroke: css(COLOURS[i % 5]), width: 2, dash: DASHES[i % 5], spanGaps: false, value: value(l),
           points: { show: l.times.length < 3 },
         })),
       ],

@@ -26,7 +26,7 @@ export function fleet(): View {
   const body = h("tbody")
   const lede = h("p", { class: "lede" }, "Reading the fleet…")
   const table = h("table", { class: "fleet" },
-    h("thead", {}, h("tr", {}, ...["Turbine", "State", "What", "Risk", "Remaining life", "Risk over 30 days", "Heard"].map(t => h("th", { scope: "col" }, t)))), body)
+    h("thead", {}, h("tr", {}, ...["Asset", "State", "What", "Risk", "Remaining life", "Risk over 30 days", "Heard"].map(t => h("th", { scope: "col" }, t)))), body)
   const el = h("div", { class: "page" }, h("h1", {}, "Fleet"), lede, counts, table)
 
   const seen = new IntersectionObserver(es => {
@@ -35,7 +35,7 @@ export function fleet(): View {
       if (row) row.visible = e.isIntersecting
     }
     sparks()
-  })
+  }, { rootMargin: "600px" })
 
   async function load(): Promise<void> {
     if (loading) return
@@ -115,7 +115,7 @@ function cells(a: Summary, trend: HTMLElement): HTMLElement[] {
     td("What", "what", what, a.alert ? h("a", { class: "open-alert", href: "#/alert/" + part(a.alert), "data-testid": "open-alert", "data-focus": "alert", "aria-label": `Why: alert on ${a.id}, ${words.name(a.component)}` },
       a.alerts > 1 ? `Why? (${a.alerts} alerts)` : "Why?") : null),
     td("Risk", "", a.risk === null ? h("span", { class: "dim" }, "–") : riskBar(a.risk, a.horizon_h)),
-    td("Remaining life", "", h("span", {}, words.rul(a.rul_h), h("span", { class: "dim" }, words.band(a.rul_h)))),
+    td("Remaining life", "", h("span", { class: "nowrap" }, words.rul(a.rul_h), h("span", { class: "dim" }, words.band(a.rul_h)))),
     td("30 days", "trend-cell", trend),
     td("Heard", "dim nowrap", words.ago(a.updated, plantNow())),
   ]
@@ -125,8 +125,9 @@ function sentence(all: Summary[]): string {
   if (all.length === 0) return "No asset is configured yet."
   const bad = all.filter(a => a.severity !== null)
   const n = (k: number, one: string, many: string) => `${k} ${k === 1 ? one : many}`
-  if (bad.length === 0) return `${n(all.length, "turbine", "turbines")}. Nothing needs attention.`
+  const noun = all.every(a => a.kind.includes("turbine")) ? "turbine" : "asset"
+  if (bad.length === 0) return `${n(all.length, noun, noun + "s")}. Nothing needs attention.`
   const first = bad[0]
-  return `${n(bad.length, "turbine needs", "turbines need")} attention out of ${all.length}. First: ${first.id}, ${words.name(first.component)}`
+  return `${n(bad.length, noun + " needs", noun + "s need")} attention out of ${all.length}. First: ${first.id}, ${words.name(first.component)}`
     + (first.mode ? ` with ${words.mode(first.mode)}` : "") + "."
 }

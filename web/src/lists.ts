@@ -20,9 +20,9 @@ export function alertList(): View {
   async function load(): Promise<void> {
     const { alerts } = await get<{ alerts: Alert[] }>("alerts", { limit: 300 })
     alerts.sort((a, b) => Number(b.current.open) - Number(a.current.open) || (a.current.open ? a.current.severity - b.current.severity : 0) || Date.parse(b.opened) - Date.parse(a.opened))
-    swap(box, table(["Severity", "Turbine", "What", "Risk when opened", "Opened", "Cleared"], alerts.map(a => h("tr", { "data-alert": a.id },
+    swap(box, table(["Severity", "Asset", "What", "Risk when opened", "Opened", "Cleared"], alerts.map(a => h("tr", { "data-alert": a.id },
       td("Severity", a.current.open ? badge(a.current.severity, "alert") : h("span", { class: "dim" }, "Cleared")),
-      td("Turbine", assetLink(a.asset)),
+      td("Asset", assetLink(a.asset)),
       td("What", h("a", { href: "#/alert/" + part(a.id), "data-focus": a.id }, words.title(words.name(a.component)) + (a.current.mode ? ": " + words.mode(a.current.mode) : ""))),
       td("Risk", `${words.percent(a.risk)} in ${words.span(a.horizon_h)}`),
       td("Opened", words.when(a.opened), h("span", { class: "dim" }, words.ago(a.opened, plantNow()))),
@@ -38,11 +38,11 @@ export function orderList(): View {
   const el = h("div", { class: "page" }, h("h1", {}, "Work orders"), h("p", { class: "lede" }, "Each alert asks for one order; it is looked up in the ERP before it is made there, so it is never made twice."), box)
   async function load(): Promise<void> {
     const { orders } = await get<{ orders: Order[] }>("orders", { limit: 300 })
-    swap(box, table(["Order", "ERP number", "Status", "Turbine", "Priority", "Required by", "Why"], orders.map(o => h("tr", { "data-testid": "work-order", "data-order": o.id },
+    swap(box, table(["Order", "ERP number", "Status", "Asset", "Priority", "Required by", "Why"], orders.map(o => h("tr", { "data-testid": "work-order", "data-order": o.id },
       td("Order", h("b", {}, o.title)),
       td("ERP number", o.erp_number ? h("a", { href: "/erp/", "data-testid": "erp-number", "data-focus": "erp" + o.id }, o.erp_number) : h("span", { class: "dim" }, "none yet")),
       td("Status", h("span", { class: "chip st-" + o.status }, words.orderStatus(o.status)), o.problem ? h("span", { class: "dim" }, o.problem) : null),
-      td("Turbine", assetLink(o.asset), h("span", { class: "dim" }, words.name(o.component))),
+      td("Asset", assetLink(o.asset), h("span", { class: "dim" }, words.name(o.component))),
       td("Priority", badge(o.priority, "alert")),
       td("Required by", words.when(o.required_end)),
       td("Why", h("a", { href: "#/alert/" + part(o.alert), "data-focus": o.id, "aria-label": "Alert behind " + o.title }, "Alert")))), "No work order has been made yet."))
