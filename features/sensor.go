@@ -118,7 +118,7 @@ func (d *sensor) check(r *run, f *tracked, v float64) string {
 		return dropout(f, v)
 	}
 	// Stuck: varied at commissioning and now repeats one value far longer than ever.
-	if limit := max(stuckRows, 4*b.MaxRun); !b.Constant && r.n >= limit {
+	if limit := max(stuckRows, 8*b.MaxRun); !b.Constant && r.n >= limit {
 		return fmt.Sprintf("%s has read %s for %d readings; at commissioning it never repeated a value more than %d times", f.Channel, quantity(v, f.Unit), r.n, b.MaxRun)
 	}
 	// A temperature has heat capacity behind it: it cannot step.
