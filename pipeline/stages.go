@@ -15,8 +15,8 @@ import (
 	"github.com/telltale-iot/telltale/twin"
 )
 
-// Source delivers readings of one or more partitions in order. It is used by
-// one goroutine.
+// Source delivers readings of one or more partitions in order. Next is called by
+// one goroutine; Ack comes from others, also while Next blocks.
 type Source interface {
 	// Next blocks for the next reading. Its position is the one to go on from
 	// after that reading. io.EOF means that a bounded source is exhausted.

@@ -185,7 +185,6 @@ func openRepository(dir string) *models.Repository {
 	return models.OpenRepository(dir, time.Now)
 }
 
-
 // channelFields lists the features of an asset's channels, by extracting them
 // from a window of silence.
 func channelFields(c class.Class, plate asset.Nameplate) []features.Field {

@@ -188,7 +188,7 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 
 // quiet takes the end of a context for what it is: no failure.
 func quiet(err error) error {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}
 	return err

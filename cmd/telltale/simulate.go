@@ -172,5 +172,3 @@ func farmReadme(s *simulation) string {
 	return fmt.Sprintf("# %s\n\nSimulated by telltale simulate, version %s of the simulator: %d turbines, seed %d, from %s for %s.\nNothing here was measured. Free to use (CC0).\n",
 		s.name, simulate.Version, s.turbines, s.seed, s.start, s.lasts)
 }
-
-func publish(context.Context, *simulate.Farm, string, float64) error { return nil }

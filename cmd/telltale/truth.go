@@ -19,8 +19,8 @@ type truthReport struct {
 	FalseAlerts   int          `json:"false_alerts"` // of the machine, where no fault is known
 	ObservedH     float64      `json:"observed_h"`   // judged event time outside known faults
 	FalsePerYear  asset.Number `json:"false_alerts_per_asset_year"`
-	WrongMode     int          `json:"wrong_mode"`     // alerts on a fault that name another mode than the label
-	SensorAlerts  int          `json:"sensor_alerts"`  // reported apart: they blame no machine
+	WrongMode     int          `json:"wrong_mode"`    // alerts on a fault that name another mode than the label
+	SensorAlerts  int          `json:"sensor_alerts"` // reported apart: they blame no machine
 	PerAsset      []caseReport `json:"per_asset"`
 	LabelsAreFull bool         `json:"labels_complete"` // false: assets without labels are in the set, and say nothing
 }

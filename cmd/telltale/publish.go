@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/telltale-iot/telltale/ingest/mqtt"
+	"github.com/telltale-iot/telltale/simulate"
+)
+
+// publish sends a farm's readings to a broker, speed event seconds for each
+// second of the wall clock. A broker that does not keep up slows the farm down.
+func publish(ctx context.Context, farm *simulate.Farm, url string, speed float64) error {
+	p, err := mqtt.NewPublisher(ctx, mqtt.Options{Broker: url, ClientID: "telltale-farm"})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	var zero time.Time
+	began := time.Now()
+	for {
+		r, ok := farm.Next()
+		if !ok {
+			return p.Flush(ctx)
+		}
+		if zero.IsZero() {
+			zero = r.Time
+		}
+		due := began.Add(time.Duration(float64(r.Time.Sub(zero)) / speed))
+		if err := wait(ctx, time.Until(due)); err != nil {
+			return quiet(err)
+		}
+		if err := p.Publish(ctx, r, 0); err != nil {
+			return quiet(err)
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
