@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -142,6 +143,10 @@ func scanAlert(row scanner) (asset.Alert, error) {
 // empty), oldest first; at most limit, where 0 means no limit.
 func (s *Store) TwinEvents(ctx context.Context, id asset.ID, n int) ([]pipeline.TwinEvent, error) {
 	var events []pipeline.TwinEvent
+	where, args := "", []any{limit(n)}
+	if id != "" {
+		where, args = "WHERE asset = ?2", append(args, string(id))
+	}
 	err := s.query(ctx, func(rows *sql.Rows) error {
 		var e pipeline.TwinEvent
 		var t int64
@@ -149,8 +154,8 @@ func (s *Store) TwinEvents(ctx context.Context, id asset.ID, n int) ([]pipeline.
 		e.Time = time.Unix(0, t).UTC()
 		events = append(events, e)
 		return err
-	}, `SELECT * FROM (SELECT asset, time, kind, payload FROM twin_event WHERE ?1 = '' OR asset = ?1
-		ORDER BY time DESC, asset DESC, kind DESC, payload DESC LIMIT ?2) ORDER BY time, asset, kind, payload`, string(id), limit(n))
+	}, "SELECT asset, time, kind, payload FROM twin_event "+where+" ORDER BY time DESC, asset DESC, kind DESC, payload DESC LIMIT ?1", args...)
+	slices.Reverse(events)
 	if err != nil {
 		return nil, fmt.Errorf("events of asset %s: %w", id, err)
 	}

@@ -192,9 +192,11 @@ func (s *Store) Spectra(ctx context.Context, id asset.ID, channel string, at tim
 		}
 		list = append(list, sp)
 		return decode(marks, &list[len(list)-1].Marks)
-	}, `SELECT s.time, s.kind, s.unit, s.step_hz, s.bins, s.marks FROM spectrum s JOIN (SELECT kind, max(time) AS time FROM spectrum
-		WHERE asset = ?1 AND channel = ?2 AND time <= ?3 GROUP BY kind) n ON s.kind = n.kind AND s.time = n.time
-		WHERE s.asset = ?1 AND s.channel = ?2 ORDER BY s.kind`, string(id), channel, at.UnixNano())
+	}, `WITH RECURSIVE k (kind) AS (SELECT min(kind) FROM spectrum WHERE asset = ?1 AND channel = ?2
+		UNION ALL SELECT (SELECT min(kind) FROM spectrum WHERE asset = ?1 AND channel = ?2 AND kind > k.kind) FROM k WHERE k.kind IS NOT NULL)
+		SELECT s.time, s.kind, s.unit, s.step_hz, s.bins, s.marks FROM k JOIN spectrum s ON s.asset = ?1 AND s.channel = ?2 AND s.kind = k.kind
+		AND s.time = (SELECT max(time) FROM spectrum WHERE asset = ?1 AND channel = ?2 AND kind = k.kind AND time <= ?3) ORDER BY s.kind`,
+		string(id), channel, at.UnixNano())
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("spectra of asset %s, channel %s: %w", id, channel, err)
 	}

@@ -55,8 +55,21 @@ func readBack(t *testing.T, s Store) {
 	if err != nil || len(spectra) != 1 || !taken.Equal(fx.Frames[0].Time) || !reflect.DeepEqual(spectra[0], spectrum) {
 		t.Errorf("spectra %+v at %v, %v; want %+v", spectra, taken, err, spectrum)
 	}
+	other := spectrum
+	other.Kind = "acceleration"
+	keep(t, s, pipeline.Effects{Epoch: epoch, Next: 2, Frames: []pipeline.Frame{
+		{Asset: "T01", Time: Epoch.Add(time.Minute), Spectra: []features.Spectrum{other}},
+		{Asset: "T01", Time: Epoch.Add(time.Hour), Spectra: []features.Spectrum{spectrum}},
+	}})
+	if both, at, err := s.Spectra(t.Context(), "T01", "gearbox", Epoch.Add(time.Minute)); err != nil || len(both) != 2 || both[0].Kind != "acceleration" ||
+		!at.Equal(Epoch.Add(time.Minute)) {
+		t.Errorf("spectra of two kinds: %v at %v, %v", both, at, err)
+	}
 	if before, _, err := s.Spectra(t.Context(), "T01", "gearbox", Epoch); err != nil || len(before) != 0 {
 		t.Errorf("spectra before the first: %v, %v", before, err)
+	}
+	if all, err := s.TwinEvents(t.Context(), "", 10); err != nil || len(all) != 1 {
+		t.Errorf("events of all assets: %v, %v", all, err)
 	}
 	events, err := s.TwinEvents(t.Context(), "T01", 10)
 	if err != nil || !reflect.DeepEqual(events, fx.Events) {

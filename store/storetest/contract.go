@@ -31,6 +31,7 @@ type Exporter interface {
 
 // Keeping is how long a store remembers.
 type Keeping interface {
+	Facts
 	Prune(ctx context.Context, before time.Time) (int64, error)
 }
 
@@ -71,7 +72,7 @@ type Facts interface {
 type Flow interface {
 	Committer
 	Exporter
-	Facts
+	Keeping
 }
 
 // Page is what people see.
@@ -86,7 +87,6 @@ type Store interface {
 	Flow
 	Page
 	Desk
-	Keeping
 }
 
 // Opener opens a store in the folder, which holds what an earlier one left.

@@ -103,6 +103,7 @@ CREATE TABLE twin_event (
   payload TEXT NOT NULL,
   PRIMARY KEY (asset, time, kind, payload)
 ) WITHOUT ROWID;
+CREATE INDEX twin_event_time ON twin_event (time, asset, kind, payload);
 
 CREATE TABLE counter (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 
