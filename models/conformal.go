@@ -2,6 +2,7 @@ package models
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -61,10 +62,10 @@ func Reject(p []float64, level float64) []bool {
 	}
 	sort.SliceStable(order, func(a, b int) bool { return p[order[a]] < p[order[b]] })
 	rejected := make([]bool, len(p))
-	for k := len(order) - 1; k >= 0; k-- {
-		if p[order[k]] <= level*float64(k+1)/float64(len(order)) {
-			for _, i := range order[:k+1] {
-				rejected[i] = true
+	for k, i := range slices.Backward(order) {
+		if p[i] <= level*float64(k+1)/float64(len(order)) {
+			for _, j := range order[:k+1] {
+				rejected[j] = true
 			}
 			break
 		}

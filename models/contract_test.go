@@ -11,11 +11,11 @@ import (
 	"github.com/telltale-iot/telltale/models"
 )
 
-func file(t testing.TB, name string) []byte {
-	t.Helper()
+func file(tb testing.TB, name string) []byte {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name+".onnx"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

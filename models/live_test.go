@@ -156,4 +156,3 @@ func TestSwapRefusesAModelThatReadsSomethingElse(t *testing.T) {
 		t.Error("a closed Live took a model")
 	}
 }
-

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"time"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/features"
@@ -201,10 +203,8 @@ func notFinite(v float32) bool { return v != v || math.IsInf(float64(v), 0) }
 
 // judge turns a model's answer into an assessment.
 func (s *Scorer) judge(a *asset.Assessment, q features.Sequence, y []float32, c Contract, k Key) error {
-	for _, v := range y {
-		if notFinite(v) {
-			return fmt.Errorf("%s: asset %s at %s: the answer is not a number", c.Name, q.Asset, q.Time.UTC().Format("2006-01-02T15:04:05Z"))
-		}
+	if slices.ContainsFunc(y, notFinite) {
+		return fmt.Errorf("%s: asset %s at %s: the answer is not a number", c.Name, q.Asset, q.Time.UTC().Format(time.RFC3339))
 	}
 	if c.Output == OutputRUL {
 		if len(y) != 1 && len(y) != 3 {

@@ -11,8 +11,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/telltale-iot/telltale/models"
 	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/telltale-iot/telltale/models"
 )
 
 // EnvLibrary is the environment variable that names the shared library.
@@ -73,8 +74,8 @@ func candidates(path string) []string {
 	}
 	var all []string
 	if exe, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(exe); err == nil {
-			exe = real
+		if target, err := filepath.EvalSymlinks(exe); err == nil {
+			exe = target
 		}
 		all = append(all, filepath.Join(filepath.Dir(exe), name))
 	}

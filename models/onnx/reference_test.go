@@ -60,7 +60,7 @@ func TestReferenceLSTMOnnx(t *testing.T) {
 			}
 			s, err := onnx.OpenSession(file, inputs, []string{"err", "hn", "cn"}, onnx.Options{})
 			skipWithout(t, err)
-			defer s.Close()
+			defer s.Close() //nolint:errcheck // releases memory only
 			hidden := len(c.Inputs.R[0][0])
 			run := func(x [][][]float64, state []onnx.Tensor) []onnx.Tensor {
 				in := []onnx.Tensor{flat(x)}

@@ -10,9 +10,10 @@ import (
 	"slices"
 	"sync"
 
+	ort "github.com/yalue/onnxruntime_go"
+
 	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/models"
-	ort "github.com/yalue/onnxruntime_go"
 )
 
 // Options of a runner; the zero value is what the service uses.

@@ -21,21 +21,21 @@ import (
 const testdata = "../testdata"
 
 // skipWithout skips when the machine has no runtime library and fails otherwise.
-func skipWithout(t testing.TB, err error) {
-	t.Helper()
+func skipWithout(tb testing.TB, err error) {
+	tb.Helper()
 	if errors.Is(err, models.ErrNoRuntime) {
-		t.Skip(err)
+		tb.Skip(err)
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
-func open(t testing.TB, name string, opt onnx.Options) *onnx.Runner {
-	t.Helper()
+func open(tb testing.TB, name string, opt onnx.Options) *onnx.Runner {
+	tb.Helper()
 	r, err := onnx.Open(filepath.Join(testdata, name+".onnx"), opt)
-	skipWithout(t, err)
-	t.Cleanup(func() { _ = r.Close() })
+	skipWithout(tb, err)
+	tb.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
@@ -185,7 +185,7 @@ func BenchmarkRun(b *testing.B) {
 	}
 	r, err := onnx.Open(file, onnx.Options{MaxBatch: 256})
 	skipWithout(b, err)
-	defer r.Close()
+	defer r.Close() //nolint:errcheck // releases memory only
 	c := r.Contract()
 	for _, n := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("batch=%d", n), func(b *testing.B) {
@@ -207,6 +207,6 @@ func ExampleOpen() {
 		fmt.Println(bytes.HasPrefix([]byte(err.Error()), []byte("../testdata/")), errors.Is(err, models.ErrContract))
 		return
 	}
-	defer r.Close()
+	defer r.Close() //nolint:errcheck // releases memory only
 	// Output: true true
 }
