@@ -37,7 +37,6 @@ type pager struct {
 	table *table
 	leaf  int
 	group int // of pages; -1 before the first
-	row   int64
 	pages parquet.Pages
 }
 

@@ -48,10 +48,10 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"no samples":       {func(d string) { write(t, d+"/waveforms/x.parquet", noSamples{}) }, "waveforms/x.parquet: no column samples (or counts)"},
 		"no scale":         {func(d string) { write(t, d+"/waveforms/x.parquet", noScale{}) }, "waveforms/x.parquet: no column scale"},
 		"nothing to read":  {func(string) {}, "no waveforms/*.parquet and no telemetry/*.parquet"},
-		"no dataset.yaml":  {func(d string) { os.Remove(d + "/dataset.yaml") }, "no dataset.yaml"},
-		"broken YAML":      {func(d string) { os.WriteFile(d+"/dataset.yaml", []byte("assets: [{id: a"), 0o600) }, "dataset.yaml: "},
-		"the same ID":      {func(d string) { os.WriteFile(d+"/dataset.yaml", []byte("assets: [{id: a}, {id: a}]"), 0o600) }, `assets[1].id: "a" is declared twice`},
-		"an ID of nothing": {func(d string) { os.WriteFile(d+"/dataset.yaml", []byte("assets: [{kind: a}]"), 0o600) }, "assets[0].id: 0 characters, want 1–100"},
+		"no dataset.yaml":  {func(d string) { _ = os.Remove(d + "/dataset.yaml") }, "no dataset.yaml"},
+		"broken YAML":      {func(d string) { _ = os.WriteFile(d+"/dataset.yaml", []byte("assets: [{id: a"), 0o600) }, "dataset.yaml: "},
+		"the same ID":      {func(d string) { _ = os.WriteFile(d+"/dataset.yaml", []byte("assets: [{id: a}, {id: a}]"), 0o600) }, `assets[1].id: "a" is declared twice`},
+		"an ID of nothing": {func(d string) { _ = os.WriteFile(d+"/dataset.yaml", []byte("assets: [{kind: a}]"), 0o600) }, "assets[0].id: 0 characters, want 1–100"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := folder(t, "a")

@@ -90,9 +90,7 @@ func (s *Set) Replay(opt ReplayOptions) (*Replay, error) {
 func (r *Replay) start() {
 	r.Close()
 	ix := &index{from: micros(r.opt.From, noTime), to: micros(r.opt.To, math.MaxInt64), names: newNames()}
-	for _, d := range r.set.Damaged {
-		ix.damaged = append(ix.damaged, d)
-	}
+	ix.damaged = append(ix.damaged, r.set.Damaged...)
 	r.index = ix
 	r.parts = []part{indexEvents(ix, r.set.events), indexTelemetry(ix, r.set.telemetry), indexWaves(ix, r.set.waves)}
 	r.offset = 0

@@ -44,67 +44,67 @@ type (
 	}
 )
 
-func wave(asset, channel string, start, rate float64, n int) waveRow {
-	r := waveRow{Time: at(start).UnixMicro(), Asset: asset, Channel: channel, Rate: rate, Unit: "g", Quality: 100}
+func wave(id, channel string, start, rate float64, n int) waveRow {
+	r := waveRow{Time: at(start).UnixMicro(), Asset: id, Channel: channel, Rate: rate, Unit: "g", Quality: 100}
 	for i := range n {
 		r.Samples = append(r.Samples, float32(i))
 	}
 	return r
 }
 
-func point(asset, metric string, t, v float64) pointRow {
-	return pointRow{Time: at(t).UnixMicro(), Asset: asset, Metric: metric, Value: &v, Unit: "°C", Quality: 100}
+func point(id, metric string, t, v float64) pointRow {
+	return pointRow{Time: at(t).UnixMicro(), Asset: id, Metric: metric, Value: &v, Unit: "°C", Quality: 100}
 }
 
-func write[T any](t testing.TB, path string, rows ...T) {
-	t.Helper()
+func write[T any](tb testing.TB, path string, rows ...T) {
+	tb.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := parquet.WriteFile(path, rows); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
-func folder(t testing.TB, assets ...string) string {
-	t.Helper()
-	dir := t.TempDir()
+func folder(tb testing.TB, assets ...string) string {
+	tb.Helper()
+	dir := tb.TempDir()
 	text := "name: small\nkind: pump\nlearning: {rows: 7}\nassets:\n"
 	for _, a := range assets {
 		text += "- id: " + a + "\n"
 	}
 	if err := os.WriteFile(filepath.Join(dir, "dataset.yaml"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return dir
 }
 
 // replay reads a folder to its end.
-func replay(t testing.TB, dir string, opt dataset.ReplayOptions) (all []asset.Reading, refused map[asset.Reason]int) {
-	t.Helper()
+func replay(tb testing.TB, dir string, opt dataset.ReplayOptions) (all []asset.Reading, refused map[asset.Reason]int) {
+	tb.Helper()
 	set, err := dataset.Open(dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	refused = map[asset.Reason]int{}
 	opt.Refuse = func(e *asset.Invalid) { refused[e.Reason]++ }
 	r, err := set.Replay(opt)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer r.Close()
-	return drain(t, r), refused
+	return drain(tb, r), refused
 }
 
-func drain(t testing.TB, r *dataset.Replay) (all []asset.Reading) {
-	t.Helper()
+func drain(tb testing.TB, r *dataset.Replay) (all []asset.Reading) {
+	tb.Helper()
 	for {
-		x, _, err := r.Next(t.Context())
+		x, _, err := r.Next(tb.Context())
 		if errors.Is(err, io.EOF) {
 			return all
 		}
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		all = append(all, x)
 	}
@@ -224,11 +224,11 @@ func TestMissingValueIsNotZero(t *testing.T) {
 }
 
 // messy writes a folder with everything at once, the same for the same seed.
-func messy(t testing.TB, seed uint64) string {
-	t.Helper()
+func messy(tb testing.TB, seed uint64) string {
+	tb.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	ids := []string{"a", "b", "c", "d"}
-	dir := folder(t, ids...)
+	dir := folder(tb, ids...)
 	for f := range 3 {
 		var waves []waveRow
 		var points []pointRow
@@ -252,9 +252,9 @@ func messy(t testing.TB, seed uint64) string {
 		for k, path := range []string{"waveforms", "telemetry"} {
 			p := fmt.Sprintf("%s/%s/%d.parquet", dir, path, f)
 			if k == 0 {
-				write(t, p, waves...)
+				write(tb, p, waves...)
 			} else {
-				write(t, p, points...)
+				write(tb, p, points...)
 			}
 		}
 	}

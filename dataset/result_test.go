@@ -13,11 +13,11 @@ import (
 	"github.com/telltale-iot/telltale/dataset"
 )
 
-func risks(t testing.TB, path string, n int) []byte {
-	t.Helper()
+func risks(tb testing.TB, path string, n int) []byte {
+	tb.Helper()
 	w, err := dataset.NewRiskWriter(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i := range n {
 		r := asset.Risk{
@@ -28,18 +28,18 @@ func risks(t testing.TB, path string, n int) []byte {
 			r.Mode, r.Modes = asset.InnerRace, map[asset.Mode]float64{asset.InnerRace: 0.6, asset.Cage: 0, asset.Wear: 0.25}
 		}
 		if err := w.Write(r); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if _, err := os.Stat(path); err == nil {
-		t.Error("the file is there before it is closed")
+		tb.Error("the file is there before it is closed")
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

@@ -55,7 +55,7 @@ func (g inOrder) Fields() []parquet.Field {
 type sheet struct {
 	path string
 	file *os.File
-	pq   *parquet.Writer
+	pq   *parquet.GenericWriter[any]
 	row  parquet.Row
 	col  int
 	err  error
@@ -75,7 +75,7 @@ func newSheet(path string, rowsPerGroup int64, cols []col) (*sheet, error) {
 		g.names = append(g.names, c.name)
 	}
 	var zstd compress.Codec = &parquet.Zstd
-	pq := parquet.NewWriter(f, parquet.NewSchema("rows", g), parquet.Compression(zstd),
+	pq := parquet.NewGenericWriter[any](f, parquet.NewSchema("rows", g), parquet.Compression(zstd),
 		parquet.MaxRowsPerRowGroup(rowsPerGroup), parquet.CreatedBy("telltale", "1", "1"))
 	return &sheet{path: path, file: f, pq: pq}, nil
 }

@@ -65,8 +65,8 @@ func indexWaves(ix *index, tables []*table) *waves {
 	return w
 }
 
-func (w *waves) key(r *record, time int64) key {
-	return key{time, w.ix.names.list[r.asset], waveKind, w.ix.names.list[r.channel], int(r.file), r.row}
+func (w *waves) key(r *record, at int64) key {
+	return key{at, w.ix.names.list[r.asset], waveKind, w.ix.names.list[r.channel], int(r.file), r.row}
 }
 
 func (w *waves) indexFile(file int, t *table, l *lanes) error {

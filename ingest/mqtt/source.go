@@ -67,11 +67,12 @@ const redelivery = 300 * time.Millisecond
 // place to go on from is kept by the broker, not by a position. Next is used
 // by one goroutine; Ack may come from another.
 type Source struct {
-	opt                Options
-	client             paho.Client
-	queue              chan paho.Message
-	done               chan struct{}
-	failed, subscribed chan error
+	opt        Options
+	client     paho.Client
+	queue      chan paho.Message
+	done       chan struct{}
+	failed     chan error
+	subscribed chan struct{}
 
 	ready  []reading // decoded, not returned
 	offset int64
@@ -97,7 +98,7 @@ type delivered struct {
 // afterwards a lost connection is made again until Close.
 func Open(ctx context.Context, opt Options) (*Source, error) {
 	opt = opt.withDefaults()
-	s := &Source{opt: opt, queue: make(chan paho.Message, opt.Queue), offset: opt.Base, done: make(chan struct{}), failed: make(chan error, 1), subscribed: make(chan error, 1)}
+	s := &Source{opt: opt, queue: make(chan paho.Message, opt.Queue), offset: opt.Base, done: make(chan struct{}), failed: make(chan error, 1), subscribed: make(chan struct{}, 1)}
 	o := clientOptions(opt)
 	o.SetCleanSession(false).SetAutoAckDisabled(true).SetOrderMatters(true).SetResumeSubs(false)
 	o.SetDefaultPublishHandler(s.receive)
@@ -160,12 +161,17 @@ func (s *Source) subscribe(c paho.Client) {
 	if err != nil && !c.IsConnectionOpen() {
 		return // the next connect subscribes
 	}
-	answers := s.failed
-	if err == nil {
-		answers = s.subscribed
+	if err != nil {
+		offer(s.failed, err)
+	} else {
+		offer(s.subscribed, struct{}{})
 	}
+}
+
+// offer sends v if there is room for it.
+func offer[T any](c chan<- T, v T) {
 	select {
-	case answers <- err:
+	case c <- v:
 	default:
 	}
 }
@@ -250,8 +256,7 @@ func (s *Source) decode(ready []reading, m paho.Message) []reading {
 	all, err := decode(s.opt.Prefix, m.Topic(), m.Payload())
 	if err != nil {
 		s.dead.Add(1)
-		var bad *asset.Invalid
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*asset.Invalid](err); ok {
 			s.opt.DeadLetter(m.Topic(), bad)
 		}
 		s.mu.Lock()
