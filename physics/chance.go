@@ -19,8 +19,8 @@ func logNormalCDF(z float64) float64 {
 
 // Weibull is a life distribution, S(t) = exp(−(t/Scale)^Shape).
 type Weibull struct {
-	Scale float64 // in the unit of t
-	Shape float64
+	Scale float64 `json:"scale" yaml:"scale"` // in the unit of t
+	Shape float64 `json:"shape" yaml:"shape"`
 }
 
 // failWithin is the probability that what has reached age t fails within d.

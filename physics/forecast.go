@@ -42,6 +42,9 @@ type prior struct {
 
 func (l Growth) prior(x []float64) (p prior, ok bool) {
 	p = prior{life: l.opt.Life, age: x[growthAge] + l.opt.StartAgeH, factor: l.opt.AgeFactor}
+	if p.factor > 0 { // said on purpose: lives scatter so widely that the fleet tells less than the age
+		p.life = Weibull{}
+	}
 	return p, p.life.Scale > 0 || p.factor > 0 && p.age > 0
 }
 

@@ -25,7 +25,7 @@ type GrowthOptions struct {
 	HorizonH    float64     // default 2160
 	MaxGapH     float64     // a longer silence does not age the part; default 24
 	StartAgeH   float64     // running hours before the first instant
-	AgeFactor   float64     // median of the remaining life as a multiple of the age (Prior); 0: off unless Paths are given
+	AgeFactor   float64     // median of the remaining life as a multiple of the age (see prior); it goes before Life; 0: off unless Paths are given alone
 	Life        Weibull     // fleet's life in hours; a zero scale: unknown
 	Paths       []PathPoint // how the indicator went in earlier lives, by rising Life
 }
@@ -88,8 +88,8 @@ func (l Growth) size() int { return growthSize + 3*len(l.opt.Keys) }
 // not the law's business: the state stays and the reason is ReasonIdle.
 func (l Growth) Step(s State, in features.Snapshot) (State, asset.Assessment) {
 	x, fresh := open(s, l.Name(), l.size())
-	y, any := l.indicators(&in)
-	if !any {
+	y, found := l.indicators(&in)
+	if !found {
 		return s, silent(l.Name(), in.Time, ReasonIdle)
 	}
 	dt := hoursSince(s, fresh, in.Time)
@@ -113,13 +113,13 @@ func (l Growth) Step(s State, in features.Snapshot) (State, asset.Assessment) {
 }
 
 // indicators are the values of the keys on the scale that grows linearly.
-func (l Growth) indicators(in *features.Snapshot) (y []float64, any bool) {
+func (l Growth) indicators(in *features.Snapshot) (y []float64, found bool) {
 	y = make([]float64, len(l.opt.Keys))
 	for i, key := range l.opt.Keys {
 		y[i] = l.scale(measured(in, key))
-		any = any || !math.IsNaN(y[i])
+		found = found || !math.IsNaN(y[i])
 	}
-	return y, any
+	return y, found
 }
 
 func (l Growth) scale(v float64) float64 {

@@ -12,7 +12,7 @@ type Network struct {
 	R12, R2a float64 // K/W
 }
 
-// matrix is A of dT/dt = A·T + …
+// matrix is A of dT/dt = A·T + b.
 func (n Network) matrix() (a, b, c, d float64) {
 	return -1 / (n.C1 * n.R12), 1 / (n.C1 * n.R12), 1 / (n.C2 * n.R12), -(1/n.R12 + 1/n.R2a) / n.C2
 }

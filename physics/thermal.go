@@ -3,6 +3,7 @@ package physics
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -110,8 +111,8 @@ func (l Thermal) size() int {
 func (l Thermal) Step(s State, in features.Snapshot) (State, asset.Assessment) {
 	x, fresh := open(s, l.Name(), l.size())
 	temp := measured(&in, l.opt.TempKey)
-	u, any := l.read(&in)
-	if math.IsNaN(temp) && !any {
+	u, found := l.read(&in)
+	if math.IsNaN(temp) && !found {
 		return s, silent(l.Name(), in.Time, ReasonIdle)
 	}
 	dt := hoursSince(s, fresh, in.Time)
@@ -121,12 +122,7 @@ func (l Thermal) Step(s State, in features.Snapshot) (State, asset.Assessment) {
 	next := State{Law: l.Name(), At: in.Time.UTC(), X: x}
 	held := x[thermalHead : thermalHead+l.driven()]
 	if x[thermalPhase] == 0 {
-		for i := range u {
-			if math.IsNaN(u[i]) {
-				return s, silent(l.Name(), in.Time, ReasonMissing)
-			}
-		}
-		if math.IsNaN(temp) {
+		if math.IsNaN(temp) || slices.ContainsFunc(u, math.IsNaN) {
 			return s, silent(l.Name(), in.Time, ReasonMissing)
 		}
 	}
@@ -155,17 +151,17 @@ func (l Thermal) Step(s State, in features.Snapshot) (State, asset.Assessment) {
 }
 
 // read returns the inputs, the square of the power last, and whether any is there.
-func (l Thermal) read(in *features.Snapshot) (u []float64, any bool) {
+func (l Thermal) read(in *features.Snapshot) (u []float64, found bool) {
 	u = make([]float64, 0, l.driven())
 	for _, key := range l.inputs {
 		v := measured(in, key)
-		any = any || !math.IsNaN(v)
+		found = found || !math.IsNaN(v)
 		u = append(u, v)
 	}
 	if l.opt.Squared && l.opt.PowerKey != "" {
 		u = append(u, u[0]*u[0])
 	}
-	return u, any
+	return u, found
 }
 
 // runNetwork moves the two nodes on by dt hours.

@@ -152,8 +152,8 @@ func (p *placed) step(s features.Snapshot) (asset.Assessment, bool) {
 	}
 	p.dirty = p.dirty || next.Law != p.state.Law || !next.At.Equal(p.state.At) || !slices.Equal(next.X, p.state.X)
 	p.state = next
-	if a.Reason == physics.ReasonIdle {
-		return a, false
+	if a.Reason == physics.ReasonIdle || a.Reason == physics.ReasonOrder {
+		return a, false // the last word stands
 	}
 	if math.IsNaN(a.Trust) || a.Trust < 0 {
 		a.Trust = 0

@@ -103,8 +103,8 @@ func text(t *testing.T, v any) string {
 }
 
 func TestReloadAtAnyCutGivesTheSameBytes(t *testing.T) {
-	for seed := range uint64(6) {
-		run, cuts := history(seed, 400), rand.New(rand.NewPCG(seed, 2))
+	for seed := range uint64(3) {
+		run, cuts := history(seed, 250), rand.New(rand.NewPCG(seed, 2))
 		whole, cut := twin.New(plate(), laws()), twin.New(plate(), laws())
 		kept, resumed := store{}, store{}
 		for i, s := range run {
@@ -268,6 +268,23 @@ func TestARetiredTwinRefusesTelemetry(t *testing.T) {
 	}
 	if !reflect.DeepEqual(text(t, before), text(t, tw.View())) {
 		t.Error("telemetry changed a retired twin")
+	}
+}
+
+func TestAnInstantOfThePastChangesNoLaw(t *testing.T) {
+	tw := twin.New(plate(), laws())
+	run := history(1, 60)
+	for _, s := range run {
+		tw.Step(s)
+	}
+	tw.Save()
+	if said := tw.Step(run[30]); said != nil {
+		t.Errorf("the laws said %v", said)
+	}
+	for name := range tw.Save() {
+		if strings.HasPrefix(name, "law/") {
+			t.Errorf("%s changed", name)
+		}
 	}
 }
 
