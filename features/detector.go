@@ -29,8 +29,8 @@ type DetectorOptions struct {
 	// "*/found_*" and "*/kurtosis";
 	// multivariate and novelty "*/value"; sensor "*/value", "*/rms", "*/kurtosis"; zone "*/velocity_rms"; residual "*/residual_z_*".
 	Fields []string
-	// Optional leaves the detector out for an asset that does not declare a channel
-	// or metric named in Fields, instead of an error.
+	// Optional leaves out fields whose channel or metric the asset does not declare,
+	// and the detector when none is left, instead of an error.
 	Optional bool
 	// Mode it suspects; default overheating for residual, none otherwise.
 	Mode asset.Mode
@@ -241,6 +241,17 @@ func (c *common) limit() float64 {
 		l = math.Min(l, 2*c.opt.Limit) // a wild span must not blind the detector
 	}
 	return l
+}
+
+// believed is a learned p-value held to what the limit says: where the limit is a
+// floor over what the span taught, the span is not believed further than P at the
+// limit, and with the sixth power of the score around it.
+func (c *common) believed(p, score, limit float64) float64 {
+	if !(score > 0) || !(limit > 0) || math.IsNaN(p) {
+		return p
+	}
+	r := limit / score
+	return math.Min(1, math.Max(p, c.opt.P*math.Pow(r, 6)))
 }
 
 // answer starts an assessment with what all of them share.

@@ -190,13 +190,18 @@ func weightOf(f family, o DetectorOptions) float64 {
 	return w
 }
 
-// p of a score: learned when it was, else on noise, where the mean of three
-// harmonics passes 7.0 dB in 5 % and 7.7 dB in 1 % of windows, and a tenth as
-// often for each 3 dB more.
+// p of a score: what was learned, but no less than on noise, where the mean of
+// three harmonics in one band passes 7.0 dB in 5 % and 7.7 dB in 1 % of windows,
+// and a tenth as often for each 3 dB more.
 func (d *defect) p(s float64) float64 {
+	p := 0.0
 	if d.learned != nil && d.learned.Scores.N >= 30 {
-		return d.learned.Scores.P(s)
+		p = d.learned.Scores.P(s)
 	}
+	return math.Max(p, onNoise(s))
+}
+
+func onNoise(s float64) float64 {
 	switch {
 	case s <= 4.5:
 		return math.Min(1, 1-0.5*math.Max(s, 0)/4.5)

@@ -59,7 +59,7 @@ func (d *level) judge(in *instant) (asset.Assessment, bool) {
 		return d.mute(in, "no-baseline"), true
 	}
 	limit := d.limit()
-	a := d.answer(in, s, limit, d.p(s))
+	a := d.answer(in, s, limit, d.believed(d.p(s), s, limit))
 	a.Trust = d.trust()
 	a.Abnormal = d.past.step(s > limit, d.opt.M, d.opt.N)
 	if s > limit {

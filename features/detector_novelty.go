@@ -195,7 +195,7 @@ func (d *novelty) judge(in *instant) (asset.Assessment, bool) {
 	if at < 0 {
 		return d.mute(in, "no-baseline"), true
 	}
-	a := d.answer(in, worst, d.opt.Limit, d.learned.Scores.P(math.Max(0, worst)))
+	a := d.answer(in, worst, d.opt.Limit, d.believed(d.learned.Scores.P(math.Max(0, worst)), worst, d.opt.Limit))
 	a.Trust = d.trust()
 	a.Abnormal = held
 	if worst > d.opt.Limit {

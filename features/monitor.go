@@ -107,11 +107,13 @@ func (m *Monitor) resolve(opt MonitorOptions) error {
 				return fmt.Errorf("%w: %s: Zones %q has no velocity row", ErrOptions, o.Name, o.Zones)
 			}
 		}
-		switch missing := m.undeclared(o); {
-		case missing == "":
+		missing := m.undeclared(o)
+		if len(missing) > 0 && !o.Optional {
+			return fmt.Errorf("%w: %s: the asset declares no channel or metric for field %q", ErrOptions, o.Name, missing[0])
+		}
+		o.Fields = slices.DeleteFunc(slices.Clone(o.Fields), func(f string) bool { return slices.Contains(missing, f) })
+		if len(o.Fields) > 0 {
 			m.opt.Detectors = append(m.opt.Detectors, o)
-		case !o.Optional:
-			return fmt.Errorf("%w: %s: the asset declares no channel or metric for field %q", ErrOptions, o.Name, missing)
 		}
 	}
 	for _, name := range opt.Operating {
@@ -132,22 +134,20 @@ func (m *Monitor) resolve(opt MonitorOptions) error {
 	return nil
 }
 
-// undeclared returns the first field of the detector whose channel or metric the
+// undeclared returns the fields of the detector whose channel or metric the
 // nameplate, when it declares any, does not have.
-func (m *Monitor) undeclared(o DetectorOptions) string {
-	if len(m.plate.Channels)+len(m.plate.Metrics) == 0 {
-		return ""
-	}
+func (m *Monitor) undeclared(o DetectorOptions) []string {
+	var out []string
 	for _, f := range o.Fields {
 		name, _, _ := strings.Cut(f, "/")
-		has := strings.HasSuffix(name, "*") ||
+		has := len(m.plate.Channels)+len(m.plate.Metrics) == 0 || strings.HasSuffix(name, "*") ||
 			slices.ContainsFunc(m.plate.Channels, func(c asset.Channel) bool { return c.Name == name }) ||
 			slices.ContainsFunc(m.plate.Metrics, func(c asset.Metric) bool { return c.Name == name })
 		if !has {
-			return f
+			out = append(out, f)
 		}
 	}
-	return ""
+	return out
 }
 
 // build makes fresh models and detectors, sensors first, and gives them what was

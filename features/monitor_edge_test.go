@@ -32,10 +32,10 @@ func TestMonitorOptionsAreChecked(t *testing.T) {
 		})
 	}
 	o := MonitorOptions{
-		Detectors: []DetectorOptions{{Type: "level", Fields: []string{"nose/rms"}, Optional: true}},
+		Detectors: []DetectorOptions{{Type: "level", Fields: []string{"nose/rms"}, Optional: true}, {Type: "residual", Fields: []string{"nose/residual_z_*", "temperature/residual_z_*"}, Optional: true}},
 		Normal:    []NormalOptions{{Target: "mood", Inputs: []string{"power"}, Optional: true}, {Target: "temperature", Inputs: []string{"power", "moon"}, Optional: true}},
 	}
-	if m := mustMonitor(t, o, rigPlate(10)); len(m.detectors) != 0 || len(m.normals) != 1 || len(m.normals[0].inputs) != 1 {
+	if m := mustMonitor(t, o, rigPlate(10)); len(m.detectors) != 1 || len(m.normals) != 1 || len(m.normals[0].inputs) != 1 {
 		t.Errorf("optional parts: %d detectors, %d models", len(m.detectors), len(m.normals))
 	}
 }
