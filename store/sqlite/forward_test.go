@@ -101,3 +101,47 @@ func TestForwarderKilled(t *testing.T) {
 		t.Errorf("%d orders in the ERP, want 20", len(seen))
 	}
 }
+
+// Four forwarders share an outbox of 40 orders; each order is in the ERP once.
+func TestForwardersShareAnOutbox(t *testing.T) {
+	dir := t.TempDir()
+	erp, err := sandbox.Open(filepath.Join(dir, "erp.jsonl"), sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(erp)
+	defer web.Close()
+	s := open(t, dir, storetest.Plan)
+	if _, err := s.Claim(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	fx := pipeline.Effects{Epoch: 1, Next: 1}
+	for k := range 40 {
+		fx.Alerts = append(fx.Alerts, storetest.Alert(strconv.Itoa(k), 2))
+	}
+	if err := s.Keep(t.Context(), fx); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	for range 4 {
+		go func() {
+			f := workorders.NewForwarder(s, sandbox.NewClient(web.URL, nil), "sandbox", workorders.Options{Batch: 3})
+			for n, err := f.Once(t.Context()); n > 0 || err != nil; n, err = f.Once(t.Context()) {
+				if err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range 4 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	sent, err := s.Orders(t.Context(), store.OrderFilter{Status: workorders.Sent})
+	if err != nil || len(sent) != 40 || len(erp.Orders()) != 40 {
+		t.Errorf("%d orders sent, %d in the ERP, %v; want 40 of each", len(sent), len(erp.Orders()), err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"strings"
 	"testing"
@@ -194,5 +195,41 @@ func TestStandInOrderAndCompletion(t *testing.T) {
 	orders := s.call(http.MethodGet, "/sap/opu/odata/sap/API_MAINTENANCEORDER/MaintenanceOrder?$format=json&$filter=MaintenanceNotification%20eq%20'"+number+"'", "")
 	if strings.Count(orders, `"SystemStatusText":"REL"`) < 1 || strings.Count(orders, `"MaintenanceOrderType":"YA01"`) != 1 {
 		t.Errorf("orders: %s", orders)
+	}
+	s.complete(number)
+	if done, err := c.Done(t.Context(), number); err != nil || !done {
+		t.Errorf("done after the work: %v, %v", done, err)
+	}
+}
+
+// complete closes a notification as a planner does.
+func (s standIn) complete(number string) {
+	s.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar}
+	token := "Fetch"
+	for _, call := range [][2]string{{http.MethodGet, "/"}, {http.MethodPost, "/CompleteMaintNotification?MaintenanceNotification='" + number + "'"}} {
+		r, err := http.NewRequestWithContext(s.t.Context(), call[0], s.url+service+call[1], nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		r.SetBasicAuth("PDM_COMM", "Secret123")
+		r.Header.Set("X-Csrf-Token", token)
+		r.Header.Set("Accept", "application/json")
+		r.Header.Set("Content-Type", "application/json")
+		answer, err := client.Do(r)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if answer.StatusCode > 299 {
+			s.t.Fatalf("%s: %s", call[1], answer.Status)
+		}
+		token = answer.Header.Get("X-Csrf-Token")
+		if err := answer.Body.Close(); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }
