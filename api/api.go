@@ -101,7 +101,7 @@ type Event struct {
 // View is what a twin publishes of one asset.
 type View struct {
 	Time     time.Time // of the newest reading
-	State    string    // operating state, such as running or stopped
+	State    string    // of its life cycle, such as active or maintenance
 	Learning bool
 	SpeedRpm asset.Number
 	LoadN    asset.Number

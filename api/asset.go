@@ -56,7 +56,7 @@ func verdict(r asset.Risk) Verdict {
 type Detail struct {
 	Summary
 	Nameplate  asset.Nameplate `json:"nameplate"`
-	Operation  string          `json:"operation"` // operating state
+	Operation  string          `json:"operation"` // state of its life cycle
 	SpeedRpm   asset.Number    `json:"speed_rpm"`
 	LoadN      asset.Number    `json:"load_n"`
 	Components []Part          `json:"components"`

@@ -67,7 +67,7 @@ func (p *plant) View(id asset.ID) (api.View, bool) {
 	if id == "WT-08" {
 		return api.View{}, false
 	}
-	v := api.View{Time: p.now, State: "running", Learning: id == "WT-07", SpeedRpm: 1487, LoadN: miss}
+	v := api.View{Time: p.now, State: "active", Learning: id == "WT-07", SpeedRpm: 1487, LoadN: miss}
 	for _, n := range []struct {
 		key, unit string
 		v, limit  asset.Number

@@ -186,6 +186,7 @@ export function spectrum(label: string): { el: HTMLElement; set(sp: SpectrumLine
       ],
       plugins: [marks(sp)],
     }, [x, sp.bins.slice()], frame)
+    plot.setLegend({ idx: peak(sp.bins) })
     if (last > 0 && last < x[x.length - 1]) plot.setScale("x", { min: 0, max: last })
   }
   const unwatch = fit(frame, () => plot, height)
@@ -198,9 +199,14 @@ export function spectrum(label: string): { el: HTMLElement; set(sp: SpectrumLine
   }
 }
 
+const peak = (bins: number[]): number => bins.reduce((top, v, i) => (v > bins[top] ? i : top), 0)
+
 function marks(sp: SpectrumLine): uPlot.Plugin {
   return {
     hooks: {
+      setCursor: u => { // while nobody points at it, the legend names the highest line
+        if (u.cursor.idx === null || u.cursor.idx === undefined) u.setLegend({ idx: peak(sp.bins) })
+      },
       draw: u => {
         const { ctx, bbox } = u, dpr = devicePixelRatio
         ctx.save()

@@ -122,8 +122,8 @@ export const spectrumText = (sp: Spectrum): string =>
   + (sp.marks?.length ? `. Dashed lines: ${words.list(sp.marks.map(m => `${m.name} at ${words.num(m.hz, 4)} Hz`).slice(0, 6))}.` : ".")
 
 function sentence(d: Detail): string {
-  const said = [d.operation ? words.title(words.name(d.operation)) : d.updated ? "Running" : "Not heard of yet"]
-  if (d.speed_rpm !== null) said[0] += ` at ${words.num(d.speed_rpm, 4)} rpm`
+  const said = [d.updated ? words.title(words.operation(d.operation, d.speed_rpm)) : "Not heard of yet"]
+  if (d.speed_rpm) said[0] += ` at ${words.num(d.speed_rpm, 4)} rpm`
   if (d.learning) said.push("Learning what healthy looks like, so there is no verdict yet")
   else if (d.component && d.mode) said.push(`${words.title(words.name(d.component))} shows ${words.mode(d.mode)}`)
   else if (d.updated) said.push("No component shows a fault")

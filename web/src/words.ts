@@ -26,6 +26,12 @@ const STATES: Record<string, string> = {
 }
 export const state = (t: string): string => STATES[t] ?? title(t)
 
+const LIFE: Record<string, string> = { maintenance: "in maintenance", retired: "retired", error: "out of order" }
+
+/** operation says how an asset stands: out of the ordinary as its life cycle has it, else whether it turns. */
+export const operation = (life: string, rpm: number | null): string =>
+  LIFE[life] ?? (rpm !== null && rpm < 1 ? "standing still" : "running")
+
 const ORDER: Record<string, string> = {
   open: "waiting to be sent", sent: "in the ERP", parked: "parked: a person has to look", completed: "work completed",
 }
