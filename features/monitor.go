@@ -77,7 +77,7 @@ func NewMonitor(opt MonitorOptions, plate asset.Nameplate) (*Monitor, error) {
 		if err != nil {
 			return nil, fmt.Errorf("asset %s: %w", plate.ID, err)
 		}
-		m.span.over = true
+		m.encoded, m.dirty.baseline, m.span.over = opt.Baseline, true, true
 		m.adopt(b)
 	}
 	m.dirty.fields = false

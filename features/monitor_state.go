@@ -91,6 +91,7 @@ func (m *Monitor) Load(parts map[string][]byte) error {
 		if m.walk(&c); c.err != nil {
 			return wrap(partState, c.err)
 		}
+		m.span.over = m.span.over || m.baseline != nil
 	}
 	m.dirty.state, m.dirty.fields, m.dirty.baseline = false, false, false
 	return nil

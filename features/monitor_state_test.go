@@ -145,6 +145,10 @@ func TestMonitorStartsFromABaseline(t *testing.T) {
 	if !bytes.Equal(b.Export(), o.Baseline) {
 		t.Error("export of an adopted baseline differs")
 	}
+	again := mustMonitor(t, rigOptions(), p) // restarted without the baseline in its options
+	if err := again.Load(b.Save()); err != nil || !bytes.Equal(again.Export(), o.Baseline) {
+		t.Errorf("an adopted baseline is not carried: %v", err)
+	}
 	p.Kind = "pump"
 	if _, err := NewMonitor(o, p); !errors.Is(err, ErrBaseline) || !strings.Contains(err.Error(), "pump") {
 		t.Errorf("other kind: %v", err)
