@@ -24,10 +24,12 @@ func judgeError(a *asset.Assessment, q features.Sequence, y []float32, c Contrac
 	rows := float64(len(y) / width)
 	bias := make([]float64, width) // mean error by feature
 	part := make([]float64, width) // what each feature adds to the score
-	for i, v := range y {
-		e := float64(v)
-		bias[i%width] += e
-		part[i%width] += e * e
+	for row := y; len(row) > 0; row = row[width:] {
+		for j, v := range row[:width] {
+			e := float64(v)
+			bias[j] += e
+			part[j] += e * e
+		}
 	}
 	for j := range bias {
 		bias[j] /= rows

@@ -2,6 +2,7 @@ package models
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/telltale-iot/telltale/asset"
 )
 
 // Stage is what a version is used for. Of each name, one version at most is in
@@ -53,6 +56,16 @@ type Version struct {
 
 // Ref is how a person names the version.
 func (v Version) Ref() string { return v.Name + ":" + v.Version }
+
+// Serves says whether the version scores an asset: all in production, the same
+// share of them for good in canary, none otherwise.
+func (v Version) Serves(id asset.ID) bool {
+	if v.Stage == Canary {
+		sum := sha256.Sum256([]byte(v.Name + "\x00" + string(id)))
+		return float64(binary.BigEndian.Uint32(sum[:]))/(1<<32) < v.Share
+	}
+	return v.Stage == Production
+}
 
 // Step is one change of stage.
 type Step struct {
@@ -103,24 +116,24 @@ func (r *Repository) Push(path, name string, prove func(file []byte) error) (Ver
 
 // PushParams stores a version of a parameter set of a class, or of one asset of
 // it that was left out when it was learned. It is in production at once.
-func (r *Repository) PushParams(name, class, asset string, body []byte) (Version, error) {
+func (r *Repository) PushParams(name, class string, of asset.ID, body []byte) (Version, error) {
 	if !modelName.MatchString(name) || !modelName.MatchString(class) {
 		return Version{}, fmt.Errorf("push parameters: %w: name %q, class %q: letters, digits, dot, dash and underscore, at most 100", ErrContract, name, class)
 	}
-	return r.add(Version{Name: paramsName(name, class, asset), Kind: kindParams, Class: class}, body, Production)
+	return r.add(Version{Name: paramsName(name, class, of), Kind: kindParams, Class: class}, body, Production)
 }
 
 // Params is the set in production for the asset, or else that of its class.
-func (r *Repository) Params(name, class, asset string) (Version, []byte, error) {
-	v, b, err := r.Get(paramsName(name, class, asset))
-	if asset != "" && errors.Is(err, ErrNotFound) {
+func (r *Repository) Params(name, class string, of asset.ID) (Version, []byte, error) {
+	v, b, err := r.Get(paramsName(name, class, of))
+	if of != "" && errors.Is(err, ErrNotFound) {
 		return r.Get(paramsName(name, class, ""))
 	}
 	return v, b, err
 }
 
-func paramsName(name, class, asset string) string {
-	return strings.TrimSuffix(name+"/"+class+"/"+asset, "/")
+func paramsName(name, class string, of asset.ID) string {
+	return strings.TrimSuffix(name+"/"+class+"/"+string(of), "/")
 }
 
 // List is every version, by name and then by age.

@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/models"
 )
 
@@ -166,15 +168,18 @@ func TestAChangedFileIsRefused(t *testing.T) {
 
 func TestParamsOfALeftOutAssetComeBeforeThoseOfItsClass(t *testing.T) {
 	r := models.OpenRepository(t.TempDir(), clock())
-	for _, p := range []struct{ asset, body string }{{"", "all"}, {"b:1/x", "without b1"}, {"", "all, later"}} {
+	for _, p := range []struct {
+		asset asset.ID
+		body  string
+	}{{"", "all"}, {"b:1/x", "without b1"}, {"", "all, later"}} {
 		if _, err := r.PushParams("limits", "rolling-bearing", p.asset, []byte(p.body)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for asset, want := range map[string]string{"": "all, later", "b:1/x": "without b1", "b2": "all, later"} {
-		v, body, err := r.Params("limits", "rolling-bearing", asset)
+	for of, want := range map[asset.ID]string{"": "all, later", "b:1/x": "without b1", "b2": "all, later"} {
+		v, body, err := r.Params("limits", "rolling-bearing", of)
 		if err != nil || string(body) != want || v.Stage != models.Production {
-			t.Errorf("Params(%q) = %q, %v; want %q", asset, body, err, want)
+			t.Errorf("Params(%q) = %q, %v; want %q", of, body, err, want)
 		}
 	}
 	if v, err := r.Rollback("limits/rolling-bearing"); err != nil || v.Version != "1" {
@@ -202,5 +207,26 @@ func TestTwoWritersLoseNothing(t *testing.T) {
 	all, err := models.OpenRepository(dir, clock()).List()
 	if err != nil || len(all) != 20 {
 		t.Errorf("%d versions, %v; want 20", len(all), err)
+	}
+}
+
+func TestCanaryServesAboutItsShareAndAlwaysTheSameAssets(t *testing.T) {
+	v := models.Version{Name: "ae", Stage: models.Canary, Share: 0.2}
+	wider := models.Version{Name: "ae", Stage: models.Canary, Share: 0.5}
+	n := 0
+	for i := range 2000 {
+		id := asset.ID(fmt.Sprint("wt", i))
+		if v.Serves(id) {
+			n++
+			if !wider.Serves(id) {
+				t.Fatalf("%s left the canary as its share grew", id)
+			}
+		}
+	}
+	if n < 340 || n > 460 {
+		t.Errorf("%d of 2000 assets are in a canary of 20 %%", n)
+	}
+	if (models.Version{Stage: models.Shadow}).Serves("wt1") || !(models.Version{Stage: models.Production}).Serves("wt1") {
+		t.Error("shadow scores nothing, production everything")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -199,7 +198,8 @@ func (s *Scorer) fill(q features.Sequence, c Contract) (features.Sequence, asset
 	return q, ""
 }
 
-func notFinite(v float32) bool { return v != v || math.IsInf(float64(v), 0) }
+// notFinite holds for NaN and both infinities: their difference from themselves is NaN.
+func notFinite(v float32) bool { return v-v != 0 }
 
 // judge turns a model's answer into an assessment.
 func (s *Scorer) judge(a *asset.Assessment, q features.Sequence, y []float32, c Contract, k Key) error {

@@ -279,3 +279,32 @@ func inverse(m [][]float64) [][]float64 {
 	}
 	return a
 }
+
+// BenchmarkScore is the cost around the model: 64 steps of 16 features.
+func BenchmarkScore(b *testing.B) {
+	c := contract("d")
+	c.Window, c.Features = 64, make([]models.Input, 16)
+	s := scorer(c, silent{make([]float32, 64*16)})
+	batch := make([]features.Sequence, 32)
+	for i := range batch {
+		batch[i] = features.Sequence{Component: "bearing", Steps: 64, Width: 16, Values: make([]float32, 64*16)}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Score(context.Background(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// silent answers with the same row for every sequence.
+type silent struct{ row []float32 }
+
+func (s silent) Run(_ context.Context, batch []features.Sequence) ([][]float32, error) {
+	rows := make([][]float32, len(batch))
+	for i := range rows {
+		rows[i] = s.row
+	}
+	return rows, nil
+}
+func (silent) Close() error { return nil }

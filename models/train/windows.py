@@ -60,7 +60,7 @@ def _read(dataset, names, group, feature):
             keep = keep & pc.field(feature).isin(sorted({w[1] for w in wanted}))
     columns = ["time", "asset", group, "value", "quality"] + ([feature] if feature else [])
     t = dataset.to_table(columns=columns, filter=keep)
-    time = pc.cast(pc.cast(t["time"], pa.timestamp("us", tz="UTC")), pa.int64()).to_numpy() / 1e6
+    time = pc.cast(pc.cast(t["time"], pa.timestamp("us", tz="UTC"), safe=False), pa.int64()).to_numpy() / 1e6
     value = t["value"].to_numpy(zero_copy_only=False).astype(np.float64)
     quality = t["quality"].to_numpy(zero_copy_only=False)
     value = np.where(np.nan_to_num(quality.astype(np.float64), nan=0) >= GOOD, value, np.nan)
