@@ -87,9 +87,10 @@ func TestDefaultsOfTheSet(t *testing.T) {
 // A damaged file is refused and the rest is processed, wherever the damage is.
 func TestDamagedFileIsLeftOut(t *testing.T) {
 	for name, harm := range map[string]func([]byte) []byte{
-		"truncated": func(b []byte) []byte { return b[:len(b)/2] },
-		"empty":     func([]byte) []byte { return nil },
-		"no footer": func(b []byte) []byte { return append(b[:len(b)-4:len(b)-4], "nope"...) },
+		"truncated":        func(b []byte) []byte { return b[:len(b)/2] },
+		"empty":            func([]byte) []byte { return nil },
+		"no footer":        func(b []byte) []byte { return append(b[:len(b)-4:len(b)-4], "nope"...) },
+		"a footer of 4 GB": func(b []byte) []byte { copy(b[len(b)-8:], "\xff\xff\xff\xff"); return b },
 		"bytes": func(b []byte) []byte {
 			for i := 200; i < 400; i++ {
 				b[i] ^= 0x5a

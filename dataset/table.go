@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -58,6 +59,9 @@ func (t *table) open() error {
 		if err != nil {
 			return err
 		}
+		if err := footerFits(f, info.Size()); err != nil {
+			return err
+		}
 		t.pq, err = parquet.OpenFile(f, info.Size(), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
 		return err
 	})
@@ -65,6 +69,22 @@ func (t *table) open() error {
 		t.close()
 	}
 	return err
+}
+
+// footerFits checks the length that the last eight bytes give the footer: the
+// library would take its memory before it finds out.
+func footerFits(f io.ReaderAt, size int64) error {
+	var tail [8]byte
+	if size < 12 {
+		return fmt.Errorf("%d bytes: %w", size, io.ErrUnexpectedEOF)
+	}
+	if _, err := f.ReadAt(tail[:], size-8); err != nil {
+		return err
+	}
+	if n := int64(binary.LittleEndian.Uint32(tail[:4])); string(tail[4:]) != "PAR1" || n > size-12 {
+		return fmt.Errorf("ends without a footer: %w", io.ErrUnexpectedEOF)
+	}
+	return nil
 }
 
 func (t *table) close() {
