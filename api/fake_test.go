@@ -95,6 +95,9 @@ func (p *plant) risk(id asset.ID, component string, ago float64) asset.Risk {
 		r.Modes = map[asset.Mode]float64{asset.OuterRace: 0.8, asset.Wear: 0.1}
 		r.Evidence = p.alert.Evidence
 	}
+	if id == "WT-05" && component == "gearbox" {
+		r.Risk, r.Mode, r.Anomaly = 0.21, asset.GearTooth, true
+	}
 	return r
 }
 

@@ -16,7 +16,7 @@ type Summary struct {
 	Kind        string       `json:"kind"`
 	Group       string       `json:"group"`
 	Criticality int          `json:"criticality"`
-	State       string       `json:"state"` // learning, silent, healthy, watch, alert
+	State       string       `json:"state"` // learning, silent, healthy, watch (an anomaly without an alert, or an alert of severity 4), alert
 	Component   string       `json:"component"`
 	Mode        asset.Mode   `json:"mode"`
 	Risk        asset.Number `json:"risk"`
@@ -106,6 +106,9 @@ func summarize(plate asset.Nameplate, v View, seen bool, risks []asset.Risk, ope
 		out.State = "learning"
 	case len(risks) > 0:
 		out.State = "healthy"
+		if slices.ContainsFunc(risks, func(r asset.Risk) bool { return r.Anomaly }) {
+			out.State = "watch"
+		}
 	}
 	return out
 }

@@ -40,7 +40,7 @@ export function alertPage(id: string): View {
     swap(facts,
       tile("Failure risk when opened", words.percent(a.risk), `within ${words.span(a.horizon_h)}`),
       tile("Failure risk now", words.percent(a.now?.risk), a.now ? words.ago(a.now.time, plantNow()) : "no verdict yet"),
-      tile("Remaining life", words.rul((a.now ?? a).rul_h), words.band((a.now ?? a).rul_h)),
+      tile("Remaining life", words.rul((a.now ?? a).rul_h), words.band((a.now ?? a).rul_h) || "no source can say yet"),
       tile("Who says so", `${voices(a).length} of 3 views`, words.list(voices(a))))
     swap(evidence, evidenceTable(a))
     mlBox.hidden = a.views.ml.length === 0
@@ -49,7 +49,7 @@ export function alertPage(id: string): View {
     swap(state, a.views.state.length ? physicsTable(a.views.state) : physicsTable(a.views.physics.map(e => ({ ...e, unit: "" }))))
     againstBox.hidden = a.views.against.length === 0
     swap(against, h("ul", {}, ...a.views.against.map(e => h("li", {}, e.text || words.name(e.name), h("span", { class: "dim" }, `${words.view(e.source)}, weight ${signed(e.weight)}`)))))
-    swap(life, rulBand((a.now ?? a).rul_h, a.horizon_h), h("p", { class: "dim" }, a.now ? `As of ${words.when(a.now.time)} UTC. When the alert opened: ${words.rul(a.rul_h)}${words.band(a.rul_h) ? ` (${words.band(a.rul_h)})` : ""}.` : "As of the moment it opened."))
+    swap(life, rulBand((a.now ?? a).rul_h, a.horizon_h), h("p", { class: "dim" }, a.now && (a.now.rul_h.p10 ?? a.rul_h.p10) !== null ? `As of ${words.when(a.now.time)} UTC.` + (a.rul_h.p10 === null ? "" : ` When the alert opened: ${words.rul(a.rul_h)}${words.band(a.rul_h) ? ` (${words.band(a.rul_h)})` : ""}.`) : ""))
     swap(orders, ...(a.orders.length ? a.orders.map(orderCard) : [h("p", { class: "plain" }, "This alert has not caused a work order.")]))
     swap(course, h("ol", { class: "timeline" }, ...steps(a).reverse().map(([t, text]) => h("li", {}, h("time", {}, words.when(t)), h("span", {}, text)))))
     const refs = a.views.trends
@@ -78,10 +78,9 @@ export function alertPage(id: string): View {
     if (!ref) return
     const { spectra } = await get<{ spectra: Spectrum[] }>(`assets/${part(a.asset)}/spectra`, { channel: ref.channel, at: ref.at })
     const sp = best(spectra)
-    specBox.hidden = !sp
-    if (!sp) return
-    specNote.textContent = spectrumText(sp)
-    spec.set(sp, specNote.textContent)
+    spec.el.hidden = !sp
+    specNote.textContent = sp ? spectrumText(sp) : `No spectrum of ${words.name(ref.channel)} was kept at that moment.`
+    if (sp) spec.set(sp, specNote.textContent)
   }
 
   const reload = paced(4000, () => void load().catch(() => undefined))
@@ -123,7 +122,7 @@ function evidenceTable(a: AlertDetail): HTMLElement {
   return h("table", { class: "list evidence" },
     h("thead", {}, h("tr", {}, ...["What", "Says", "Value", "Limit", "Weight"].map(t => h("th", { scope: "col" }, t)))),
     h("tbody", {}, ...a.evidence.map(e => h("tr", { "data-testid": "evidence-row" },
-      td("What", "what", h("span", {}, e.text || words.title(words.name(e.name))), h("code", {}, e.name)),
+      td("What", "what", h("span", {}, words.title(e.text || words.name(e.name))), h("code", {}, e.name)),
       td("Says", "dim", words.view(e.source)),
       td("Value", "n", h("b", { "data-testid": "evidence-value" }, words.withUnit(e.value, unit(e)))),
       td("Limit", "n", h("span", { "data-testid": "evidence-limit" }, words.withUnit(e.limit, unit(e)))),

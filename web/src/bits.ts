@@ -12,7 +12,7 @@ const SHAPES: Record<string, string> = {
 }
 
 export function badge(severity: number | null, state: string): HTMLElement {
-  const kind = severity !== null ? "s" + severity : SHAPES[state] ? state : "healthy"
+  const kind = severity !== null ? "s" + severity : state === "watch" ? "s4" : SHAPES[state] ? state : "healthy"
   return h("span", { class: "badge " + kind },
     s("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, s("path", { d: SHAPES[kind] ?? SHAPES.s4 })),
     severity !== null ? words.severity(severity) : words.state(state))

@@ -10,7 +10,7 @@ const FILTERS: { key: string; label: string; test(a: Summary): boolean }[] = [
   { key: "s1", label: "Act now", test: a => a.severity === 1 },
   { key: "s2", label: "Plan soon", test: a => a.severity === 2 },
   { key: "s3", label: "Plan", test: a => a.severity === 3 },
-  { key: "s4", label: "Watch", test: a => a.severity !== null && a.severity >= 4 },
+  { key: "s4", label: "Watch", test: a => a.severity === null ? a.state === "watch" : a.severity >= 4 },
   { key: "healthy", label: "Healthy", test: a => a.severity === null && a.state === "healthy" },
   { key: "learning", label: "Learning", test: a => a.severity === null && a.state === "learning" },
   { key: "silent", label: "Silent", test: a => a.severity === null && a.state === "silent" },
@@ -106,6 +106,7 @@ function cells(a: Summary, trend: HTMLElement): HTMLElement[] {
   const what = a.severity === null && a.state === "learning"
     ? h("span", { class: "dim" }, "Learning what healthy looks like; no verdict yet")
     : a.severity === null && !a.mode ? h("span", { class: "dim" }, a.component ? "Nothing to report" : "No verdict yet")
+      : a.state === "healthy" ? h("span", { class: "dim" }, `${words.title(words.name(a.component))}: a hint of ${words.mode(a.mode)}, below what raises an alert`)
       : h("span", {}, h("b", {}, words.title(words.name(a.component))), a.mode ? h("span", { class: "mode" }, words.mode(a.mode)) : null)
   const td = (label: string, cls: string, ...c: (Node | string | null)[]) => h("td", { "data-label": label, class: cls }, ...c)
   return [

@@ -12,7 +12,7 @@ const SPANS: [string, number][] = [["24 hours", 24], ["7 days", 168], ["30 days"
 export function turbine(id: string): View {
   let detail: Detail | null = null, hours = 720, key = "", channel = ""
   const head = h("header", { class: "head" }, h("h1", {}, id))
-  const cards = h("div", { class: "parts" })
+  const cards = h("div", { class: "parts" }), unjudged = h("p", { class: "dim" })
   const risk = trend({ label: "Risk of each component over time", percent: true, height: 230 })
   const feature = trend({ label: "A measured feature over time" })
   const spec = spectrum("Newest spectrum")
@@ -21,7 +21,7 @@ export function turbine(id: string): View {
   const pickKey = h("select", { id: "pick-key", onchange: () => { key = pickKey.value; void drawFeature() } })
   const pickChannel = h("select", { id: "pick-channel", onchange: () => { channel = pickChannel.value; void drawSpectrum() } })
   const facts = h("div"), history = h("div")
-  const el = h("div", { class: "page" }, crumbs(["Fleet", "#/"], [id, ""]), head, cards,
+  const el = h("div", { class: "page" }, crumbs(["Fleet", "#/"], [id, ""]), head, cards, unjudged,
     h("div", { class: "grid" },
       section("Risk over time", { class: "wide" }, pickSpan, risk.el),
       section("Measured over time", {}, h("label", { for: "pick-key" }, "Feature"), pickKey, feature.el),
@@ -39,7 +39,11 @@ export function turbine(id: string): View {
 
   function draw(d: Detail): void {
     swap(head, h("h1", {}, d.id), badge(d.severity, d.state), h("p", { class: "lede" }, sentence(d)))
-    swap(cards, ...d.components.map(c => card(c, d)))
+    const judged = d.components.filter(c => c.verdict || c.physics.length || c.alert)
+    judged.sort((a, b) => (a.severity ?? 9) - (b.severity ?? 9) || (b.verdict?.risk ?? -1) - (a.verdict?.risk ?? -1))
+    swap(cards, ...judged.map(c => card(c, d)))
+    const rest = d.components.filter(c => !judged.includes(c)).map(c => words.name(c.name))
+    unjudged.textContent = rest.length ? `No verdict yet on ${words.list(rest)}.` : ""
     swap(pickSpan, ...SPANS.map(([label, n]) => h("button", { type: "button", "aria-pressed": String(hours === n), "data-focus": label, onclick: () => { hours = n; draw(d); void drawRisk(); void drawFeature() } }, label)))
     options(pickKey, d.metrics.map(m => m.name), key ||= firstKey(d), words.name)
     const channels = (d.nameplate.channels ?? []).map(c => c.name)
@@ -136,7 +140,7 @@ function card(c: Part, d: Detail): HTMLElement {
   return h("article", { class: "part" + (c.severity !== null ? " sev s" + c.severity : ""), "data-testid": "component", "data-component": c.name },
     h("h2", {}, words.title(words.name(c.name))),
     c.type ? h("p", { class: "dim" }, words.name(c.type)) : null,
-    badge(c.severity, v ? (d.learning ? "learning" : "healthy") : d.learning ? "learning" : "silent"),
+    badge(c.severity, d.learning ? "learning" : v?.anomaly ? "watch" : v ? "healthy" : "silent"),
     v ? h("dl", { class: "facts" },
       fact("Risk", riskBar(v.risk, v.horizon_h)), v.mode ? fact("Mode", words.mode(v.mode)) : null,
       fact("Remaining life", words.rul(v.rul_h), words.band(v.rul_h))) : null,

@@ -66,7 +66,7 @@ export function span(h: number | null | undefined): string {
   if (h < 1) return say(Math.max(1, Math.round(h * 60)), "minute")
   if (h < 48) return say(Math.round(h), "hour")
   const days = h / 24
-  if (days < 90) return say(Math.round(days), "day")
+  if (days < 121) return say(Math.round(days), "day")
   if (days < 730) return say(Math.round(days / 30.4), "month")
   return say(Math.round(days / 365), "year")
 }
