@@ -142,6 +142,11 @@ func (r *Runner) runPart(ctx context.Context, l *lane, part []features.Sequence,
 	if err != nil {
 		return err
 	}
+	// Pinned for the call only: a Pinner that is collected before Unpin panics,
+	// and a runner that nobody closed must not end the process.
+	l.pin.Pin(&l.x[0])
+	l.pin.Pin(&l.y[0])
+	defer l.pin.Unpin()
 	if err := r.session.run(ctx, []ort.Value{xy[0]}, []ort.Value{xy[1]}); err != nil {
 		return err
 	}
@@ -188,8 +193,6 @@ func (r *Runner) take() *lane {
 		y:     make([]float32, r.max*r.out),
 		bound: map[int][2]*ort.Tensor[float32]{},
 	}
-	l.pin.Pin(&l.x[0]) // the runtime keeps the addresses between calls
-	l.pin.Pin(&l.y[0])
 	return l
 }
 
@@ -209,7 +212,6 @@ func (l *lane) free() {
 		_ = b[1].Destroy()
 	}
 	l.bound = nil
-	l.pin.Unpin()
 }
 
 // Close frees the model once no Run is in flight.

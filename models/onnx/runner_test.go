@@ -8,7 +8,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -94,15 +96,26 @@ func TestFitsWithUnitAliasAndPeriodWithinOnePercent(t *testing.T) {
 	}})
 }
 
+// A library once loaded stays, so a process of its own looks in vain.
 func TestMissingLibraryListsThePlaces(t *testing.T) {
-	t.Setenv(onnx.EnvLibrary, "")
-	path := filepath.Join(t.TempDir(), "none.so")
-	if _, _, err := onnx.Library(""); err == nil {
-		t.Skip("the library is loaded already: this process cannot miss it")
+	const child = "TELLTALE_TEST_CHILD"
+	if os.Getenv(child) != "" {
+		_, err := onnx.Open(filepath.Join(testdata, "good.onnx"), onnx.Options{})
+		if !errors.Is(err, models.ErrNoRuntime) || !strings.Contains(err.Error(), os.Getenv(onnx.EnvLibrary)) {
+			t.Errorf("Open = %v, want ErrNoRuntime naming %s", err, os.Getenv(onnx.EnvLibrary))
+		}
+		return
 	}
-	_, err := onnx.Open(filepath.Join(testdata, "good.onnx"), onnx.Options{Library: path})
-	if !errors.Is(err, models.ErrNoRuntime) || !strings.Contains(err.Error(), path) {
-		t.Errorf("Open = %v, want ErrNoRuntime naming %s", err, path)
+	broken := filepath.Join(t.TempDir(), "libonnxruntime.so")
+	if err := os.WriteFile(broken, []byte("no library"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(t.TempDir(), "none.so"), broken} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMissingLibraryListsThePlaces$")
+		cmd.Env = append(os.Environ(), child+"=1", onnx.EnvLibrary+"="+path)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("with %s: %v\n%s", path, err, out)
+		}
 	}
 }
 
@@ -150,6 +163,19 @@ func TestRunRefusesAnotherShapeAndAClosedModel(t *testing.T) {
 	if _, err := r.Run(context.Background(), sequences(1, 6, 2)); err == nil {
 		t.Error("a closed model ran")
 	}
+}
+
+// A caller that forgets Close leaks memory and nothing worse.
+func TestAForgottenRunnerDoesNoHarm(t *testing.T) {
+	for range 20 {
+		r, err := onnx.Open(filepath.Join(testdata, "good.onnx"), onnx.Options{})
+		skipWithout(t, err)
+		if _, err := r.Run(context.Background(), sequences(3, 6, 2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.GC()
 }
 
 func TestRunIsSafeForConcurrentUseAndClose(t *testing.T) {
