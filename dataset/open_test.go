@@ -1,9 +1,12 @@
 package dataset_test
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +132,57 @@ func TestDamagedFileIsLeftOut(t *testing.T) {
 	}
 }
 
+// Whatever happened to the bytes of a file: it is read or refused, and ends.
+func TestChangedBytes(t *testing.T) {
+	dir := t.TempDir()
+	w, err := dataset.NewWriter(dir, dataset.Set{Assets: []asset.Nameplate{{ID: "a"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if err := w.Wave(dataset.Record{Asset: "a", Channel: "x", Start: at(float64(i)), RateHz: 10, Unit: "g", Quality: 100, Counts: []int32{1, 2, 3, int32(i)}, Scale: 0.5}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir+"/floats.parquet", wave("a", "x", 0, 10, 20), wave("a", "x", 1, 10, 20))
+	for _, path := range []string{dir + "/waveforms/a.parquet", dir + "/floats.parquet"} {
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for seed := range uint64(200) {
+			rng := rand.New(rand.NewPCG(seed, 3))
+			b := slices.Clone(whole)
+			for range 1 + rng.IntN(4) {
+				b[rng.IntN(len(b))] = byte(rng.Uint32())
+			}
+			read(t, b)
+		}
+	}
+}
+
+// read replays a folder with one waveform file of these bytes.
+func read(t *testing.T, b []byte) {
+	t.Helper()
+	dir := folder(t, "a")
+	if err := errors.Join(os.MkdirAll(dir+"/waveforms", 0o755), os.WriteFile(dir+"/waveforms/f.parquet", b, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	set, err := dataset.Open(dir)
+	if err != nil {
+		return
+	}
+	r, err := set.Replay(dataset.ReplayOptions{Refuse: func(e *asset.Invalid) { _ = e.Error() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	drain(t, r)
+}
+
 func FuzzOpen(f *testing.F) {
 	dir := f.TempDir()
 	write(f, dir+"/w.parquet", wave("a", "x", 0, 10, 20), wave("a", "x", 1, 10, 20))
@@ -141,18 +195,6 @@ func FuzzOpen(f *testing.F) {
 		if len(b) > 1<<16 {
 			t.Skip()
 		}
-		dir := folder(t, "a")
-		_ = os.MkdirAll(dir+"/waveforms", 0o755)
-		_ = os.WriteFile(dir+"/waveforms/f.parquet", b, 0o644)
-		set, err := dataset.Open(dir)
-		if err != nil {
-			return
-		}
-		r, err := set.Replay(dataset.ReplayOptions{Refuse: func(e *asset.Invalid) { _ = e.Error() }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		drain(t, r)
+		read(t, b)
 	})
 }
