@@ -32,6 +32,7 @@ type Class struct {
 	Waveform  Waveform             `yaml:"waveform,omitempty"`
 	Speed     string               `yaml:"speed_metric,omitempty"` // metric that is the shaft speed
 	Load      string               `yaml:"load_metric,omitempty"`  // metric that stands for the load
+	Operating []string             `yaml:"operating,omitempty"`    // metrics that set the operating point, such as power and speed
 	Units     map[string]string    `yaml:"units,omitempty"`        // of metrics that an asset did not declare
 	Ranges    map[string][]float64 `yaml:"ranges,omitempty"`       // [low, high] that is physically possible, by metric
 	Features  Section              `yaml:"features,omitempty"`     // features.ExtractorOptions

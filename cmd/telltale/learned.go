@@ -68,7 +68,7 @@ func useLearned(repo *models.Repository, plates map[asset.ID]asset.Nameplate, cl
 			if _, ok := l.sets[key]; ok {
 				continue
 			}
-			v, body, err := repo.Params(paramsName, kind, string(who))
+			v, body, err := repo.Params(paramsName, kind, who)
 			if errors.Is(err, models.ErrNotFound) {
 				continue
 			}

@@ -137,6 +137,7 @@ func (w *works) monitor(c class.Class, plate asset.Nameplate) (*features.Monitor
 			opt.Detectors = append(opt.Detectors, o)
 		}
 	}
+	opt.Operating = c.Operating
 	opt.Baseline = w.baselines.of(plate)
 	return features.NewMonitor(opt, plate)
 }
