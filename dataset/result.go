@@ -23,7 +23,7 @@ type FeatureWriter struct{ sheet *sheet }
 
 // NewFeatureWriter begins a file, which appears at path when it is closed.
 func NewFeatureWriter(path string) (*FeatureWriter, error) {
-	s, err := newSheet(path, groupRows, []col{
+	s, err := newSheet(path, []col{
 		{"time", timeNode()},
 		{"asset", textNode()},
 		{"channel", textNode()},
@@ -62,7 +62,7 @@ type RiskWriter struct{ sheet *sheet }
 
 // NewRiskWriter begins a file, which appears at path when it is closed.
 func NewRiskWriter(path string) (*RiskWriter, error) {
-	s, err := newSheet(path, groupRows, []col{
+	s, err := newSheet(path, []col{
 		{"time", timeNode()},
 		{"asset", textNode()},
 		{"component", textNode()},

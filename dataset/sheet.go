@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress"
 
 	"github.com/telltale-iot/telltale/asset"
 )
@@ -32,10 +31,6 @@ func weightsNode() parquet.Node {
 	return parquet.Map(parquet.String(), parquet.Leaf(parquet.DoubleType))
 }
 
-func countsNode() parquet.Node {
-	return parquet.List(parquet.Encoded(parquet.Leaf(parquet.Int32Type), &parquet.DeltaBinaryPacked))
-}
-
 // inOrder is a group whose columns stand as they are listed.
 type inOrder struct {
 	parquet.Group
@@ -51,33 +46,71 @@ func (g inOrder) Fields() []parquet.Field {
 	return fields
 }
 
-// sheet writes one Parquet file under a temporary name and renames it into place.
-type sheet struct {
+// output is a file under a temporary name that is renamed into place.
+type output struct {
 	path string
 	file *os.File
-	pq   *parquet.GenericWriter[any]
-	row  parquet.Row
-	col  int
-	err  error
 }
 
-func newSheet(path string, rowsPerGroup int64, cols []col) (*sheet, error) {
+func newOutput(path string) (output, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return output{}, fmt.Errorf("dataset: %w", err)
 	}
 	f, err := os.Create(path + ".tmp")
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return output{}, fmt.Errorf("dataset: %w", err)
+	}
+	return output{path, f}, nil
+}
+
+// finish ends the contents, makes the file durable and renames it into place.
+func (o output) finish(end func() error) error {
+	for _, step := range []func() error{end, o.file.Sync, o.file.Close} {
+		if err := step(); err != nil {
+			o.discard()
+			return fmt.Errorf("%s: %w", o.path, err)
+		}
+	}
+	if err := os.Rename(o.path+".tmp", o.path); err != nil {
+		return fmt.Errorf("dataset: %w", err)
+	}
+	return nil
+}
+
+// discard removes what was written.
+func (o output) discard() {
+	_ = o.file.Close()
+	_ = os.Remove(o.path + ".tmp")
+}
+
+// writerOptions are the same for every file: bytes depend on rows alone.
+func writerOptions() []parquet.WriterOption {
+	return []parquet.WriterOption{
+		parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(groupRows), parquet.CreatedBy("telltale", "1", "1"),
+	}
+}
+
+// sheet writes one Parquet file of flat rows.
+type sheet struct {
+	output
+	pq  *parquet.GenericWriter[any]
+	row parquet.Row
+	col int
+	err error
+}
+
+func newSheet(path string, cols []col) (*sheet, error) {
+	out, err := newOutput(path)
+	if err != nil {
+		return nil, err
 	}
 	g := inOrder{Group: parquet.Group{}}
 	for _, c := range cols {
 		g.Group[c.name] = c.node
 		g.names = append(g.names, c.name)
 	}
-	var zstd compress.Codec = &parquet.Zstd
-	pq := parquet.NewGenericWriter[any](f, parquet.NewSchema("rows", g), parquet.Compression(zstd),
-		parquet.MaxRowsPerRowGroup(rowsPerGroup), parquet.CreatedBy("telltale", "1", "1"))
-	return &sheet{path: path, file: f, pq: pq}, nil
+	options := append(writerOptions(), parquet.NewSchema("rows", g))
+	return &sheet{output: out, pq: parquet.NewGenericWriter[any](out.file, options...)}, nil
 }
 
 // add puts the value of the next column into the row.
@@ -127,33 +160,21 @@ func (s *sheet) list(n, def int, at func(i int) parquet.Value) {
 func (s *sheet) end() error {
 	if s.err == nil {
 		if _, err := s.pq.WriteRows([]parquet.Row{s.row}); err != nil {
-			s.err = fmt.Errorf("%s: %w", s.path, err)
+			s.err = err
 		}
 	}
 	s.row, s.col = s.row[:0], 0
-	return s.err
-}
-
-// close writes the footer, makes the file durable and renames it into place.
-func (s *sheet) close() error {
 	if s.err != nil {
-		s.discard()
-		return s.err
-	}
-	for _, step := range []func() error{s.pq.Close, s.file.Sync, s.file.Close} {
-		if err := step(); err != nil {
-			s.discard()
-			return fmt.Errorf("%s: %w", s.path, err)
-		}
-	}
-	if err := os.Rename(s.path+".tmp", s.path); err != nil {
-		return fmt.Errorf("dataset: %w", err)
+		return fmt.Errorf("%s: %w", s.path, s.err)
 	}
 	return nil
 }
 
-// discard removes what was written.
-func (s *sheet) discard() {
-	_ = s.file.Close()
-	_ = os.Remove(s.path + ".tmp")
+func (s *sheet) close() error {
+	return s.finish(func() error {
+		if s.err != nil {
+			return s.err
+		}
+		return s.pq.Close()
+	})
 }

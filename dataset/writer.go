@@ -38,9 +38,23 @@ type Writer struct {
 	telemetry, events *sheet
 }
 
-// waveSheet cuts row groups by their samples, so that memory stays bounded.
+// waveRow is a row of a waveform file.
+type waveRow struct {
+	Time    int64   `parquet:"time,timestamp(microsecond)"`
+	Asset   string  `parquet:"asset,dict"`
+	Channel string  `parquet:"channel,dict"`
+	RateHz  float64 `parquet:"rate_hz"`
+	Unit    string  `parquet:"unit,dict"`
+	Quality float64 `parquet:"quality"`
+	Scale   float64 `parquet:"scale"`
+	Counts  []int32 `parquet:"counts,list" parquet-element:",delta"`
+}
+
+// waveSheet writes records; it cuts row groups by their samples, so that memory
+// stays bounded.
 type waveSheet struct {
-	*sheet
+	output
+	pq      *parquet.GenericWriter[waveRow]
 	samples int
 }
 
@@ -58,28 +72,21 @@ func NewWriter(dir string, s Set) (*Writer, error) {
 	}, nil
 }
 
-// Wave adds a record.
+// Wave adds a record; its numbers are finite.
 func (w *Writer) Wave(r Record) error {
+	if !finite(r.RateHz) || !finite(r.Quality) || !finite(r.Scale) {
+		return fmt.Errorf("dataset %s: %s/%s: rate %g, quality %g, scale %g, want finite numbers", w.dir, r.Asset, r.Channel, r.RateHz, r.Quality, r.Scale)
+	}
 	s, err := w.waveSheet(r.Asset)
 	if err != nil {
 		return err
 	}
-	s.time(r.Start)
-	s.text(string(r.Asset))
-	s.text(r.Channel)
-	s.number(asset.Number(r.RateHz))
-	s.text(r.Unit)
-	s.number(asset.Number(r.Quality))
-	s.number(asset.Number(r.Scale))
-	s.list(len(r.Counts), 1, func(i int) parquet.Value { return parquet.Int32Value(r.Counts[i]) })
-	if err := s.end(); err != nil {
-		return err
+	_, err = s.pq.Write([]waveRow{{r.Start.UnixMicro(), string(r.Asset), r.Channel, r.RateHz, r.Unit, r.Quality, r.Scale, r.Counts}})
+	if s.samples += len(r.Counts); err == nil && s.samples >= groupSamples {
+		s.samples = 0
+		err = s.pq.Flush()
 	}
-	if s.samples += len(r.Counts); s.samples < groupSamples {
-		return nil
-	}
-	s.samples = 0
-	if err := s.pq.Flush(); err != nil {
+	if err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
 	return nil
@@ -89,20 +96,11 @@ func (w *Writer) waveSheet(id asset.ID) (*waveSheet, error) {
 	if s, ok := w.waves[id]; ok {
 		return s, nil
 	}
-	s, err := newSheet(filepath.Join(w.dir, "waveforms", url.PathEscape(string(id))+".parquet"), groupRows, []col{
-		{"time", timeNode()},
-		{"asset", textNode()},
-		{"channel", textNode()},
-		{"rate_hz", numberNode()},
-		{"unit", textNode()},
-		{"quality", numberNode()},
-		{"scale", numberNode()},
-		{"counts", countsNode()},
-	})
+	out, err := newOutput(filepath.Join(w.dir, "waveforms", url.PathEscape(string(id))+".parquet"))
 	if err != nil {
 		return nil, err
 	}
-	w.waves[id] = &waveSheet{sheet: s}
+	w.waves[id] = &waveSheet{output: out, pq: parquet.NewGenericWriter[waveRow](out.file, writerOptions()...)}
 	w.order = append(w.order, id)
 	return w.waves[id], nil
 }
@@ -110,7 +108,7 @@ func (w *Writer) waveSheet(id asset.ID) (*waveSheet, error) {
 // Points adds the points of one instant; a value that is not finite is null.
 func (w *Writer) Points(id asset.ID, t time.Time, points []asset.Point) (err error) {
 	if w.telemetry == nil {
-		w.telemetry, err = newSheet(filepath.Join(w.dir, "telemetry", "telemetry.parquet"), groupRows, []col{
+		w.telemetry, err = newSheet(filepath.Join(w.dir, "telemetry", "telemetry.parquet"), []col{
 			{"time", timeNode()},
 			{"asset", textNode()},
 			{"metric", textNode()},
@@ -140,7 +138,7 @@ func (w *Writer) Points(id asset.ID, t time.Time, points []asset.Point) (err err
 // Event adds an event.
 func (w *Writer) Event(id asset.ID, t time.Time, e asset.Event) (err error) {
 	if w.events == nil {
-		w.events, err = newSheet(filepath.Join(w.dir, "events", "events.parquet"), groupRows, []col{
+		w.events, err = newSheet(filepath.Join(w.dir, "events", "events.parquet"), []col{
 			{"time", timeNode()},
 			{"asset", textNode()},
 			{"component", textNode()},
@@ -164,7 +162,10 @@ func (w *Writer) Event(id asset.ID, t time.Time, e asset.Event) (err error) {
 // Close finishes the files and adds the truth, the nameplates and the README.
 func (w *Writer) Close(labels []Label, readme string) error {
 	var failed []error
-	for _, s := range w.sheets() {
+	for _, id := range w.order {
+		failed = append(failed, w.waves[id].finish(w.waves[id].pq.Close))
+	}
+	for _, s := range w.flat() {
 		failed = append(failed, s.close())
 	}
 	text, err := yaml.Marshal(w.plate)
@@ -179,22 +180,22 @@ func (w *Writer) Close(labels []Label, readme string) error {
 
 // Discard drops the unfinished files instead of Close.
 func (w *Writer) Discard() {
-	for _, s := range w.sheets() {
+	for _, id := range w.order {
+		w.waves[id].discard()
+	}
+	for _, s := range w.flat() {
 		s.discard()
 	}
 }
 
-func (w *Writer) sheets() []*sheet {
-	var all []*sheet
-	for _, id := range w.order {
-		all = append(all, w.waves[id].sheet)
-	}
+// flat lists the open files of flat rows.
+func (w *Writer) flat() (open []*sheet) {
 	for _, s := range []*sheet{w.telemetry, w.events} {
 		if s != nil {
-			all = append(all, s)
+			open = append(open, s)
 		}
 	}
-	return all
+	return open
 }
 
 func writeLabels(path string, labels []Label) error {
