@@ -42,7 +42,8 @@ def arguments():
     p.add_argument("--hidden", type=int, default=32)
     p.add_argument("--layers", type=int, default=1)
     p.add_argument("--folds", type=int, default=5)
-    p.add_argument("--epochs", type=int, default=30)
+    p.add_argument("--epochs", type=int, default=24)
+    p.add_argument("--batch", type=int, default=64)
     p.add_argument("--stride", type=int, default=2, help="rows between training windows: neighbours are nearly the same")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--license", default="Apache-2.0")
@@ -182,7 +183,7 @@ def main():
         rng = np.random.Generator(np.random.PCG64(a.seed + fold))
         valid = pool(out, 3)
         p, best = lstm.fit(loss, initial(a, len(names), rng), pool([x for x in assets if x not in out], a.stride), valid,
-                           seed=a.seed + fold, epochs=a.epochs, log=lambda s: None)
+                           seed=a.seed + fold, epochs=a.epochs, batch=a.batch, log=lambda s: None)
         networks.append(p)
         q = np.stack(lstm.jax.jit(quantiles)(p, valid[0]), axis=1)
         beyond.append(np.c_[q, valid[1]])
