@@ -31,6 +31,9 @@ type NormalOptions struct {
 	SlowH float64
 	// HoldS is how long a missing input is taken as unchanged, in seconds; default 900.
 	HoldS float64
+	// Accuracy of the target's sensor in its unit, one standard deviation: neither
+	// scale is taken as smaller, since a smaller departure means nothing. Default 0.
+	Accuracy float64
 	// Optional leaves the model out for an asset that lacks the target, and an input
 	// out where the asset lacks it, instead of an error.
 	Optional bool
@@ -76,6 +79,10 @@ type normal struct {
 	state   normalState
 }
 
+// minFilled is the share of its memory that the slow mean has to have seen: from
+// fewer readings it scatters more than its limit allows for.
+const minFilled = 0.5
+
 // normalState is what a model carries from one instant to the next.
 type normalState struct {
 	held   []float64 // last known inputs
@@ -84,6 +91,8 @@ type normalState struct {
 	num    float64   // slow mean = num/den
 	den    float64
 	lastNs int64
+	fromNs int64 // the lags have been fed without a gap since then; 0: not yet
+	fedNs  int64 // when they were last fed
 }
 
 func (n *normal) slowName() string {
@@ -176,6 +185,12 @@ func (n *normal) derive(in *instant) {
 	}
 	x := n.step(in)
 	y := in.now[n.target]
+	if x != nil && !n.warm(in.ns) {
+		for _, i := range n.out {
+			in.set(i, math.NaN(), "warming-up")
+		}
+		return
+	}
 	if x == nil || math.IsNaN(y) {
 		if !math.IsNaN(in.raw[n.target]) {
 			for _, i := range n.out {
@@ -194,6 +209,21 @@ func (n *normal) derive(in *instant) {
 	}
 }
 
+// warm reports whether the lagged inputs have forgotten how they began: three of
+// the longest time constant since the last gap of more than one.
+func (n *normal) warm(ns int64) bool {
+	s := &n.state
+	longest := 0.0
+	for _, h := range n.opt.LagsH {
+		longest = math.Max(longest, h)
+	}
+	if s.fromNs == 0 || float64(ns-s.fedNs) > math.Max(longest*3.6e12, n.opt.HoldS*1e9) {
+		s.fromNs = ns
+	}
+	s.fedNs = ns
+	return float64(ns-s.fromNs) >= 3*longest*3.6e12
+}
+
 // slow moves the time-weighted mean of r: an exponential one that has the age
 // and variance of a plain mean over the last hours h. What came before a gap
 // fades over it, and no single value stands for more than an eighth of h. ok is
@@ -207,7 +237,7 @@ func (s *normalState) slow(r float64, ns int64, h float64) (mean float64, ok boo
 	s.lastNs = max(s.lastNs, ns)
 	fade, w := math.Exp(-dt/tau), 1-math.Exp(-math.Min(dt, h/8)/tau)
 	s.num, s.den = fade*s.num+w*r, fade*s.den+w
-	if s.den < 0.25 {
+	if s.den < minFilled {
 		return 0, false
 	}
 	return s.num / s.den, true
@@ -230,4 +260,6 @@ func (n *normal) walk(c *codec) {
 	c.f64(&s.num)
 	c.f64(&s.den)
 	c.i64(&s.lastNs)
+	c.i64(&s.fromNs)
+	c.i64(&s.fedNs)
 }

@@ -68,6 +68,7 @@ func (n *normal) spread(s samples, held []float64) (scale, slowScale float64, st
 	if slowK > 0 {
 		slowScale = math.Max(math.Sqrt(slowSum/float64(slowK)), 0.1*scale)
 	}
+	scale, slowScale = math.Max(scale, n.opt.Accuracy), math.Max(slowScale, n.opt.Accuracy)
 	hours := float64(s.ns[len(s.ns)-1]-s.ns[0]) / 3.6e12
 	return scale, slowScale, max(1, int(hours/n.opt.SlowH))
 }

@@ -20,6 +20,7 @@ type carriedLine struct {
 	Speed   asset.Number    `json:"speed"`
 	Load    asset.Number    `json:"load"`
 	Spectra time.Time       `json:"spectra"`
+	Judged  bool            `json:"judged"`
 	Open    map[string]open `json:"open,omitempty"`
 	Pending []int64         `json:"pending,omitempty"` // positions of readings whose instant is not complete
 	Fusions []carriedFusion `json:"fusions"`
@@ -34,7 +35,7 @@ type carriedFusion struct {
 
 // save adds the parts that changed to the effects.
 func (l *line) save(to map[StateKey][]byte) error {
-	c := carriedLine{Clock: l.order.Clock, Done: l.order.Done, Newest: l.order.newest, Speed: l.speed, Load: l.loadN, Spectra: l.spectra, Open: map[string]open{}, Alarms: l.alarms}
+	c := carriedLine{Clock: l.order.Clock, Done: l.order.Done, Newest: l.order.newest, Speed: l.speed, Load: l.loadN, Spectra: l.spectra, Judged: l.commissioned, Open: map[string]open{}, Alarms: l.alarms}
 	for _, a := range l.order.pending {
 		c.Pending = append(c.Pending, a.From)
 	}
@@ -86,7 +87,7 @@ func (l *line) load(parts map[string][]byte) error {
 		}
 		l.saved["line"] = body
 		l.order.Clock, l.order.Done, l.order.newest = c.Clock, c.Done, c.Newest
-		l.speed, l.loadN, l.spectra = c.Speed, c.Load, c.Spectra
+		l.speed, l.loadN, l.spectra, l.commissioned = c.Speed, c.Load, c.Spectra, c.Judged
 	}
 	for name, o := range c.Open {
 		if cut, ok := l.cutters[name]; ok {
@@ -115,6 +116,9 @@ func (l *line) load(parts map[string][]byte) error {
 			}
 			l.saved[fmt.Sprintf("rows/%d", i)] = body
 		}
+	}
+	if len(parts) == 0 {
+		return nil // nothing was carried yet: the line is as it was made
 	}
 	for room, carried := range map[string]Carried{"monitor": l.Monitor, "twin": l.Twin} {
 		if err := carried.Load(under(parts, room+"/")); err != nil {

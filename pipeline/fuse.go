@@ -17,7 +17,7 @@ type FusionOptions struct {
 	CapPhysics  float64 // of the derived view; default 4
 	CapRule     float64 // of the rules; default 2.5
 	HalfLifeH   float64 // an assessment's log likelihood ratio halves in this time; default 24
-	AnomalyRisk float64 // risk from which an instant counts as anomalous; default 0.3
+	AnomalyRisk float64 // a source that calls the instant abnormal is believed from this risk on; default 0.2, what one rule at its limit gives
 }
 
 func (o FusionOptions) withDefaults() FusionOptions {
@@ -32,13 +32,23 @@ func (o FusionOptions) withDefaults() FusionOptions {
 	def(&o.CapPhysics, 4)
 	def(&o.CapRule, 2.5)
 	def(&o.HalfLifeH, 24)
-	def(&o.AnomalyRisk, 0.3)
+	def(&o.AnomalyRisk, 0.2)
 	return o
 }
 
 // opinion is the newest assessment of one source, kept until it is stale.
 type opinion struct {
 	asset.Assessment
+}
+
+// conviction is how much a source's modes count: all of them once it speaks up,
+// and with the square of its score below its limit.
+func (o *opinion) conviction() float64 {
+	if o.Abnormal || !o.Score.Known() || !o.Limit.Known() || o.Limit <= 0 {
+		return 1
+	}
+	s := math.Min(math.Max(float64(o.Score/o.Limit), 0), 1)
+	return s * s
 }
 
 // fusion holds what every source last said of one component.
@@ -102,7 +112,7 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 	f.diagnose(&r, now, sensor)
 	if len(lrs) > 0 {
 		r.Risk = asset.Number(posterior(f.opt.Prior, lrs))
-		r.Anomaly = r.Anomaly || float64(r.Risk) >= f.opt.AnomalyRisk
+		r.Anomaly = r.Anomaly && float64(r.Risk) >= f.opt.AnomalyRisk
 	}
 	slices.SortStableFunc(r.Evidence, func(a, b asset.Evidence) int { return cmp.Compare(weight(b), weight(a)) })
 	return r
@@ -242,8 +252,9 @@ func (f *fusion) diagnose(r *asset.Risk, now time.Time, sensor bool) {
 		}
 		if o.Modes != nil {
 			heard = true
+			say := o.conviction()
 			for m, w := range o.Modes {
-				fresh[m] += w
+				fresh[m] += say * w
 			}
 		}
 	}

@@ -158,6 +158,10 @@ func (s *Shard) moments(l *line, at time.Time, windows []asset.Window, events []
 		}
 		events = nil
 		m.said = l.Monitor.Observe(&m.snapshot)
+		if !m.snapshot.Learning && !l.commissioned {
+			l.commissioned = true
+			s.fx.Events = append(s.fx.Events, TwinEvent{Asset: l.Plate.ID, Time: m.snapshot.Time, Kind: "commissioned", Payload: "judged from here on"})
+		}
 		s.count(m)
 		out = append(out, m)
 	}

@@ -10,17 +10,18 @@ import (
 // line is one asset's way through the flow, with everything it carries.
 type line struct {
 	*Line
-	order   order
-	cutters map[string]*cutter
-	speed   asset.Number
-	loadN   asset.Number
-	fusions []*fusion // one for each component, in the nameplate's order
-	alarms  []*alarm
-	rows    []*sequence
-	spectra time.Time         // when spectra were last kept
-	waiting map[int64]bool    // readings that were pending at the restart
-	settled bool              // new readings have begun to come
-	saved   map[string][]byte // carried parts of the line itself, as last saved
+	order        order
+	cutters      map[string]*cutter
+	speed        asset.Number
+	loadN        asset.Number
+	fusions      []*fusion // one for each component, in the nameplate's order
+	alarms       []*alarm
+	rows         []*sequence
+	spectra      time.Time         // when spectra were last kept
+	waiting      map[int64]bool    // readings that were pending at the restart
+	settled      bool              // new readings have begun to come
+	commissioned bool              // a first instant was judged
+	saved        map[string][]byte // carried parts of the line itself, as last saved
 }
 
 func newLine(l *Line) *line {

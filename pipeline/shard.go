@@ -102,12 +102,26 @@ func (s *Shard) conclude(ctx context.Context, moments []*moment) (Effects, error
 			m.line.Twin.Judge(risk)
 			if alert, changed := m.line.alarm(risk); changed {
 				s.fx.Alerts = append(s.fx.Alerts, alert)
+				s.note(alert)
 			}
 		}
 		s.fx.Frames = append(s.fx.Frames, m.frame())
 	}
 	s.views(moments)
 	return s.end()
+}
+
+// note writes the last step of an alert into its asset's history.
+func (s *Shard) note(a asset.Alert) {
+	mode, severity := a.Current()
+	e := TwinEvent{Asset: a.Asset, Time: a.Changed, Kind: "alert-opened", Payload: fmt.Sprintf("%s: %s, severity %d", a.Component, mode, severity)}
+	switch {
+	case a.Cleared != nil:
+		e.Kind = "alert-cleared"
+	case len(a.Changes) > 0:
+		e.Kind = "alert-changed"
+	}
+	s.fx.Events = append(s.fx.Events, e)
 }
 
 // views copies the twins that moved, once each, as they stand after the batch.
@@ -188,7 +202,7 @@ func (s *Shard) sorted() []*line {
 // and otherwise once in a while.
 func (m *moment) frame() Frame {
 	f := Frame{Asset: m.snapshot.Asset, Time: m.snapshot.Time, Vectors: m.snapshot.Vectors}
-	if m.line.keepSpectra(m.snapshot.Time) {
+	if len(m.snapshot.Spectra) > 0 && m.line.keepSpectra(m.snapshot.Time) {
 		f.Spectra = m.snapshot.Spectra
 	}
 	return f

@@ -155,7 +155,11 @@ func (p Policy) requiredEnd(s state, priority int) time.Time {
 const titleLength = 40
 
 func title(a asset.Alert, s state) string {
-	name := strings.TrimSpace(words(a.Component) + " " + modeName(s.mode))
+	part := words(a.Component)
+	name := strings.TrimSpace(strings.TrimSuffix(part, " bearing") + " " + modeName(s.mode))
+	if !strings.HasPrefix(modeName(s.mode), "bearing") {
+		name = strings.TrimSpace(part + " " + modeName(s.mode))
+	}
 	var rest string
 	switch {
 	case s.rul.P50.Known():

@@ -25,8 +25,9 @@ type baselines struct {
 }
 
 type learnt struct {
-	Kind     string          `json:"kind"`
-	Baseline json.RawMessage `json:"baseline"`
+	Kind     string                     `json:"kind"`
+	Baseline json.RawMessage            `json:"baseline"`
+	Laws     map[string]json.RawMessage `json:"laws,omitempty"` // states of the twin's laws, by carried part
 }
 
 // readBaselines reads what a run in dir left behind.
@@ -73,6 +74,25 @@ func (b *baselines) of(plate asset.Nameplate) []byte {
 	return nil
 }
 
+// laws returns the states that the asset's laws go on from. Another asset of the
+// kind lends what it identified, but not its age.
+func (b *baselines) laws(plate asset.Nameplate) map[string][]byte {
+	if b == nil {
+		return nil
+	}
+	from, own := b.Assets[plate.ID]
+	if !own {
+		from = b.Assets[b.kinds[plate.Kind]]
+	}
+	out := map[string][]byte{}
+	for part, body := range from.Laws {
+		if own || !strings.Contains(part, "/bearing-life/") {
+			out[part] = body
+		}
+	}
+	return out
+}
+
 func (b *baselines) digest() string {
 	if b == nil {
 		return "none"
@@ -104,7 +124,13 @@ func collectBaselines(ctx context.Context, w *works, db *sqlite.Store) (*baselin
 			return nil, fmt.Errorf("asset %s: %w", id, err)
 		}
 		if body := m.Export(); body != nil {
-			b.Assets[id] = learnt{Kind: plate.Kind, Baseline: body}
+			laws := map[string]json.RawMessage{}
+			for name, body := range parts {
+				if part, ok := strings.CutPrefix(name, "twin/"); ok && strings.HasPrefix(part, "law/") {
+					laws[part] = body
+				}
+			}
+			b.Assets[id] = learnt{Kind: plate.Kind, Baseline: body, Laws: laws}
 		}
 	}
 	return b, nil

@@ -150,7 +150,7 @@ func (d *demo) notes(w *works) []string {
 	out := []string{
 		fmt.Sprintf("Simulated wind farm, version %s of the simulator, seed %d: no real machine is watched.", simulate.Version, d.seed),
 		"Commissioned from shipped baselines, learned on simulated healthy turbines.",
-		fmt.Sprintf("Waveforms are thinned to one record of one second in %s.", demoWaveEvery),
+		"Waveforms are thinned to one record of one second every hour.",
 	}
 	if w.scorer == nil {
 		out = append(out, "No learned view: ONNX Runtime was not found. Physics and rules judge alone.")

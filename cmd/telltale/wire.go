@@ -78,13 +78,19 @@ func (w *works) line(plate asset.Nameplate) (*pipeline.Line, error) {
 	if err != nil {
 		return fail(err)
 	}
+	tw := twin.New(plate, laws)
+	if states := w.baselines.laws(plate); len(states) > 0 {
+		if err := tw.Load(states); err != nil {
+			return fail(err)
+		}
+	}
 	return &pipeline.Line{
 		Plate:     plate,
 		Window:    windows(c),
 		Checker:   ingest.NewValidator([]asset.Nameplate{plate}, limits(c)),
 		Extractor: extractor,
 		Monitor:   monitor,
-		Twin:      twin.New(plate, laws),
+		Twin:      tw,
 		Models:    w.inputs(c, plate),
 		Fusion: pipeline.FusionOptions{
 			HorizonH: c.HorizonH, Prior: c.Fusion.Prior, CapML: c.Fusion.CapML, CapPhysics: c.Fusion.CapPhysics, CapRule: c.Fusion.CapRule,
