@@ -1,0 +1,108 @@
+# Telltale. `make demo` shows it, `make test` proves it; CONTRIBUTING.md tells the rest.
+.DEFAULT_GOAL := build
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# One flavour for build, tests and linters, so that a cold cache is filled once.
+export GOEXPERIMENT ?= simd
+export GOFLAGS := -buildvcs=false
+
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null || echo 0.1.0-dev)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := build/tools/golangci-lint
+TAGS     := accept,browser
+SEEDS    ?= 3
+TESTFLAGS ?=
+SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
+
+.PHONY: build onnxruntime demo test unit vet format arch check generated lint fmt tools \
+	test-integration test-data test-crash test-sap simulate-faults train-data shipped web bench bench-features clean help
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+build: onnxruntime ## bin/telltale and the ONNX Runtime library beside it
+	go build -ldflags '$(LDFLAGS)' -o bin/telltale ./cmd/telltale
+
+onnxruntime:
+	@deploy/onnxruntime/fetch bin
+
+demo: build ## a simulated wind farm on http://127.0.0.1:8080; options in DEMO_ARGS
+	bin/telltale demo $(DEMO_ARGS)
+
+test: format vet unit ## unit and architecture tests with the race detector, quick linters
+
+unit: onnxruntime
+	go test -race -shuffle=on $(TESTFLAGS) ./...
+
+vet:
+	go vet -race ./...
+
+format:
+	@bad=$$(gofmt -l $(SOURCES)); if [ -n "$$bad" ]; then echo "not formatted (run make fmt):"; echo "$$bad"; exit 1; fi
+
+arch: ## the import table alone
+	go test -count=1 ./internal/arch
+
+check: test generated ## before each commit: test, linters when built, generated code up to date
+	@if [ -x $(GOLANGCI) ]; then $(GOLANGCI) run --build-tags $(TAGS) ./... && $(GOLANGCI) fmt --diff >/dev/null || { echo "make fmt mends the format"; exit 1; }; \
+	else echo "skipped: golangci-lint is not built (make lint builds it once)"; fi
+
+generated:
+	@if command -v npm >/dev/null; then cd web && { [ -d node_modules ] || npm ci --silent --no-audit --no-fund; } && cd bundle && go run . -check; \
+	else echo "skipped: no npm, the page's bundle is not compared with its source"; fi
+
+fmt: tools ## format everything
+	$(GOLANGCI) fmt
+
+lint: tools ## golangci-lint over the whole tree; builds it on the first call
+	$(GOLANGCI) run --timeout 10m --build-tags $(TAGS) ./...
+
+tools: $(GOLANGCI)
+$(GOLANGCI):
+	GOBIN=$(CURDIR)/build/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+test-integration: build ## the demo in a browser with pictures in build/shots; the SAP stand-in named by TELLTALE_SAP_SANDBOX
+	.ci/browser
+	.ci/sap
+
+test-sap: ## the SAP adapter against the stand-in named by TELLTALE_SAP_SANDBOX
+	.ci/sap
+
+test-data: build ## acceptance on the folder of dataset folders named by TELLTALE_DATA
+	@if [ -z "$${TELLTALE_DATA:-}" ] || [ ! -d "$$TELLTALE_DATA" ]; then echo "skipped: no data at $${TELLTALE_DATA:-TELLTALE_DATA (not set)}"; \
+	else export TELLTALE_DATA="$$(cd "$$TELLTALE_DATA" && pwd)"; \
+	go test -count=1 -timeout 30m -tags accept $(TESTFLAGS) ./cmd/telltale ./dataset ./physics; fi
+
+test-crash: onnxruntime ## kills, full disks and restarts
+	go test -race -count=1 $(TESTFLAGS) -run 'Kill|Crash|DiskFull|Torn|Restart' ./pipeline ./store/... ./workorders/... ./ingest/...
+
+simulate-faults: build ## SEEDS farms with faults: what is found, missed and wrongly raised
+	@for seed in $$(seq 1 $(SEEDS)); do \
+	  bin/telltale simulate --out build/faults/$$seed --turbines 8 --seed $$seed --for 1440h --learning 504h --force >/dev/null; \
+	  bin/telltale backtest build/faults/$$seed --out build/faults/$$seed-run --force >/dev/null; \
+	  echo "seed $$seed: build/faults/$$seed-run/report.html"; done
+
+train-data: ## train what the real data sets need into build/models (TELLTALE_DATA)
+	models/train/train-data
+
+shipped: build ## remake the demo's baselines from healthy simulated turbines
+	bin/telltale simulate --out build/shipped/farm --healthy --turbines 12 --seed 1 --start 2025-11-17T00:00:00Z \
+	  --for 1080h --learning 1008h --wave-every 6h --force
+	bin/telltale backtest build/shipped/farm --out build/shipped/run --force
+	cp build/shipped/run/baselines.json cmd/telltale/shipped/
+
+web: ## the page's bundle from its source (needs npm)
+	cd web && npm ci --no-audit --no-fund && npm run --silent types && cd bundle && go run .
+
+bench: onnxruntime ## every benchmark of the tree
+	go test -run '^$$' -bench . -benchmem ./...
+
+bench-features: ## the feature stage alone
+	go test -run '^$$' -bench . -benchmem -cpu 1 ./features
+
+clean: ## everything that make made, except the training environment
+	rm -rf bin build/tools build/shots build/shipped build/faults build/ci build/sap-sandbox
