@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/telltale-iot/telltale/store/sqlite"
+)
+
+func TestAcceptTenKillsLeaveNoTrace(t *testing.T) {
+	killed(t, made(t, bench.farm), made(t, bench.whole), 10)
+}
+
+// killed runs a backtest that is killed n times, at moments spread over the run,
+// resumes it and compares its bytes with those of a run that was left alone.
+func killed(t *testing.T, dir, whole string, n int) {
+	t.Helper()
+	total := readSummary(t, whole).In["readings"]
+	began := time.Now()
+	sameResults(t, "again", whole, backtested(t, dir))
+	lasts := time.Since(began)
+	rng := rand.New(rand.NewPCG(uint64(began.UnixNano()), 1))
+	out, under, landed, starts := t.TempDir(), 0, 0, 0
+	for landed < n {
+		if starts++; starts > 8*n {
+			t.Fatalf("%d of %d kills landed in %d starts: the run is too short", landed, n, starts)
+		}
+		after := time.Duration((0.05 + 0.45*rng.Float64()) * float64(lasts))
+		if !killedAfter(t, after, "backtest", dir, "--out", out, "--quiet") {
+			sameResults(t, "finished before its kill", whole, out)
+			out = t.TempDir() // the rest of the kills land in a fresh run
+			continue
+		}
+		landed++
+		if _, err := os.Stat(filepath.Join(out, "run.db")); err != nil {
+			continue // before the first commit
+		}
+		if at := committed(t, out); at > 0 && at < total {
+			under++
+		}
+	}
+	t.Logf("%d kills in %d starts of a run of %v, %d with a part of %d readings committed", landed, starts, lasts.Round(time.Millisecond), under, total)
+	if under < n/3 {
+		t.Errorf("only %d of %d kills landed inside the run", under, n)
+	}
+	if e := telltale(t, "backtest", dir, "--out", out, "--quiet"); e.code != 0 {
+		t.Fatalf("resume: exit %d: %s", e.code, e.stderr)
+	}
+	sameResults(t, "killed and resumed", whole, out)
+}
+
+// killedAfter reports whether the command was still running when it was killed.
+func killedAfter(t *testing.T, after time.Duration, args ...string) bool {
+	t.Helper()
+	c := exec.Command(made(t, bench.program), args...)
+	var said bytes.Buffer
+	c.Stderr = &said
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(after)
+	c.Process.Kill() //nolint:errcheck,gosec // it may have ended by itself
+	c.Wait()         //nolint:errcheck,gosec // the state says how
+	if code := c.ProcessState.ExitCode(); code > 0 && !strings.Contains(said.String(), "finished") { // the last kill came after its end
+		t.Fatalf("telltale %q: exit %d: %s", args, code, said.String())
+	}
+	return !c.ProcessState.Exited()
+}
+
+// committed is how many readings the store of an unfinished run holds. It looks
+// at a copy, so that the run finds its store as the kill left it.
+func committed(t *testing.T, out string) int64 {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"run.db", "run.db-wal"} {
+		b, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := sqlite.Open(context.Background(), filepath.Join(dir, "run.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatalf("the store after a kill: %v", err)
+	}
+	defer db.Close() //nolint:errcheck // a copy
+	counts, err := db.Counts(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts["readings"]
+}
