@@ -20,11 +20,11 @@ func TestAcceptTenKillsLeaveNoTrace(t *testing.T) {
 
 // killed runs a backtest that is killed n times, at moments spread over the run,
 // resumes it and compares its bytes with those of a run that was left alone.
-func killed(t *testing.T, dir, whole string, n int) {
+func killed(t *testing.T, dir, whole string, n int, args ...string) {
 	t.Helper()
 	total := readSummary(t, whole).In["readings"]
 	began := time.Now()
-	sameResults(t, "again", whole, backtested(t, dir))
+	sameResults(t, "again", whole, backtested(t, dir, args...))
 	lasts := time.Since(began)
 	rng := rand.New(rand.NewPCG(uint64(began.UnixNano()), 1))
 	out, under, landed, starts := t.TempDir(), 0, 0, 0
@@ -33,7 +33,7 @@ func killed(t *testing.T, dir, whole string, n int) {
 			t.Fatalf("%d of %d kills landed in %d starts: the run is too short", landed, n, starts)
 		}
 		after := time.Duration((0.05 + 0.45*rng.Float64()) * float64(lasts))
-		if !killedAfter(t, after, "backtest", dir, "--out", out, "--quiet") {
+		if !killedAfter(t, after, append([]string{"backtest", dir, "--out", out, "--quiet"}, args...)...) {
 			sameResults(t, "finished before its kill", whole, out)
 			out = t.TempDir() // the rest of the kills land in a fresh run
 			continue
@@ -50,7 +50,7 @@ func killed(t *testing.T, dir, whole string, n int) {
 	if under < n/3 {
 		t.Errorf("only %d of %d kills landed inside the run", under, n)
 	}
-	if e := telltale(t, "backtest", dir, "--out", out, "--quiet"); e.code != 0 {
+	if e := telltale(t, append([]string{"backtest", dir, "--out", out, "--quiet"}, args...)...); e.code != 0 {
 		t.Fatalf("resume: exit %d: %s", e.code, e.stderr)
 	}
 	sameResults(t, "killed and resumed", whole, out)
