@@ -104,15 +104,21 @@ func (a *alarm) follow(r asset.Risk, machine, faulty bool) (asset.Alert, bool) {
 		return asset.Alert{}, false
 	}
 	if s := severityOf(r); s < severity {
-		if r.Mode != asset.Healthy && r.Mode != asset.SensorFault {
+		if refines(r.Mode, mode) {
 			mode = r.Mode
 		}
 		return a.change(r, "severity", mode, s), true
 	}
-	if r.Mode != mode && r.Mode != asset.Healthy && r.Mode != asset.SensorFault {
+	if refines(r.Mode, mode) {
 		return a.change(r, "mode", r.Mode, severity), true
 	}
 	return asset.Alert{}, false
+}
+
+// refines reports whether a diagnosis tells more than the one that stands. What
+// was named once is not taken back to "something wears".
+func refines(next, now asset.Mode) bool {
+	return next != now && next != asset.Healthy && next != asset.SensorFault && (!generic(next) || generic(now) || now == asset.SensorFault)
 }
 
 func (a *alarm) change(r asset.Risk, what string, mode asset.Mode, severity int) asset.Alert {

@@ -146,7 +146,8 @@ func (f *fusion) stale(o *opinion, now time.Time) bool {
 // logLR is the log likelihood ratio of "fails within the horizon" that an
 // opinion carries now: the change of log odds for a physical probability, the
 // e-value ½·p^(−½) for a p-value (Vovk & Wang 2021), and otherwise the score
-// against its limit, +2.3 at the limit and 0 at half of it.
+// against its limit, +2.3 at the limit and 0 at half of it. A source that merely
+// sees nothing argues against a failure no more than a p-value of 1 does.
 func (f *fusion) logLR(o *opinion, now time.Time) (float64, bool) {
 	limit := f.opt.CapRule
 	switch o.View {
@@ -163,7 +164,7 @@ func (f *fusion) logLR(o *opinion, now time.Time) (float64, bool) {
 	case o.P.Known():
 		l = math.Log(0.5) - 0.5*math.Log(math.Max(float64(o.P), 1e-12))
 	case o.Score.Known() && o.Limit.Known() && o.Limit > 0:
-		l = 2.3 * (2*float64(o.Score/o.Limit) - 1)
+		l = math.Max(2.3*(2*float64(o.Score/o.Limit)-1), math.Log(0.5))
 	default:
 		return 0, false
 	}
@@ -282,10 +283,17 @@ func (f *fusion) diagnose(r *asset.Risk, now time.Time, sensor bool) {
 	}
 }
 
+// generic modes say that something wears, not what: they lead only where nothing
+// more specific has a quarter of their weight.
+func generic(m asset.Mode) bool { return m == asset.Wear || m == asset.Unknown }
+
 // leading is the heaviest mode; the vocabulary's order decides a tie.
 func leading(modes map[asset.Mode]float64) asset.Mode {
 	best, at := 0.0, asset.Healthy
 	for m, w := range modes {
+		if generic(m) {
+			w /= 4
+		}
 		if w > best || (w == best && m < at) {
 			best, at = w, m
 		}
