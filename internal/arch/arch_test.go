@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,20 +39,20 @@ var table = map[string][]string{
 
 // thirdParty says which room may use a dependency; a test file may use any.
 var thirdParty = map[string][]string{
-	"github.com/parquet-go/parquet-go":         {"dataset"},
-	"modernc.org/sqlite":                       {"store"},
-	"github.com/yalue/onnxruntime_go":          {"models"},
-	"github.com/eclipse/paho.mqtt.golang":      {"ingest"},
-	"github.com/mochi-mqtt/server/v2":          {"ingest"},
-	"github.com/coder/websocket":               {"api"},
-	"github.com/prometheus/client_golang":      {"api", "cmd"},
-	"gonum.org/v1/gonum":                       {"features", "physics"},
-	"github.com/goccy/go-yaml":                 {"class", "dataset", "cmd"},
-	"github.com/google/uuid":                   {"pipeline", "workorders"},
-	"golang.org/x/sync":                        {"pipeline", "cmd"},
-	"github.com/spf13/cobra":                   {"cmd"},
-	"github.com/schollz/progressbar/v3":        {"cmd"},
-	"github.com/santhosh-tekuri/jsonschema/v6": {"class", "cmd"},
+	"github.com/parquet-go/parquet-go":    {"dataset"},
+	"modernc.org/sqlite":                  {"store"},
+	"github.com/yalue/onnxruntime_go":     {"models"},
+	"github.com/eclipse/paho.mqtt.golang": {"ingest"},
+	"github.com/mochi-mqtt/server/v2":     {"ingest"},
+	"github.com/coder/websocket":          {"api"},
+	"github.com/prometheus/client_golang": {"api", "cmd"},
+	"gonum.org/v1/gonum":                  {"features", "physics"},
+	"github.com/goccy/go-yaml":            {"class", "dataset", "cmd"},
+	"github.com/google/uuid":              {"pipeline", "workorders"},
+	"golang.org/x/sync":                   {"pipeline", "cmd"},
+	"github.com/spf13/cobra":              {"cmd"},
+	"github.com/schollz/progressbar/v3":   {"cmd"},
+	"golang.org/x/term":                   {"cmd"},
 }
 
 // clocks are the packages that the pure rooms must not know.
@@ -102,6 +103,36 @@ func TestEveryDependencyHasARoom(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPagesNameEveryRoomAndDependency keeps ARCHITECTURE.md and the README's table
+// true to the tables above.
+func TestPagesNameEveryRoomAndDependency(t *testing.T) {
+	read := func(name string) string {
+		body, err := os.ReadFile(filepath.Join("..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	rooms, readme := read("ARCHITECTURE.md"), read("README.md")
+	for room, imports := range table {
+		row := regexp.MustCompile("(?m)^\\| `" + room + "` \\|.*\\| ([^|]*) \\| [^|]* \\|$").FindStringSubmatch(rooms)
+		if row == nil {
+			t.Errorf("ARCHITECTURE.md has no row for room %s", room)
+			continue
+		}
+		said := strings.FieldsFunc(row[1], func(r rune) bool { return r == ',' || r == ' ' || r == '–' })
+		slices.Sort(said)
+		if want := slices.Sorted(slices.Values(imports)); !slices.Equal(said, want) {
+			t.Errorf("ARCHITECTURE.md says that room %s imports %v, the table here says %v", room, said, want)
+		}
+	}
+	for dep := range thirdParty {
+		if !strings.Contains(readme, "`"+dep+"`") {
+			t.Errorf("the README gives no reason for %s", dep)
+		}
+	}
 }
 
 // eachFile visits the production files of every room.
