@@ -93,7 +93,7 @@ shipped: build ## remake the demo's baselines from healthy simulated turbines
 	bin/telltale simulate --out build/shipped/farm --healthy --turbines 12 --seed 1 --start 2025-11-17T00:00:00Z \
 	  --for 1080h --learning 1008h --wave-every 6h --force
 	bin/telltale backtest build/shipped/farm --out build/shipped/run --force
-	cp build/shipped/run/baselines.json cmd/telltale/shipped/
+	gzip -9nc build/shipped/run/baselines.json > cmd/telltale/shipped/baselines.json.gz
 
 web: ## the page's bundle from its source (needs npm)
 	cd web && npm ci --no-audit --no-fund && npm run --silent types && cd bundle && go run .
