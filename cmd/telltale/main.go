@@ -33,7 +33,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Example: "  telltale demo\n  telltale backtest data/femto --out out/femto",
 	}
 	root.AddCommand(
-		demoCommand(), backtestCommand(), simulateCommand(), versionCommand(),
+		demoCommand(), runCommand(), checkCommand(), backtestCommand(), simulateCommand(), versionCommand(),
+		alertsCommand(),
+		modelCommand(),
+		ordersCommand(),
+		twinsCommand(),
 	)
 	root.SetArgs(args)
 	root.SetOut(stdout)
