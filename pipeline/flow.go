@@ -8,8 +8,9 @@ import (
 	"io"
 	"time"
 
-	"github.com/telltale-iot/telltale/asset"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/telltale-iot/telltale/asset"
 )
 
 // Batch says when a micro-batch is complete: by count, by samples and by event

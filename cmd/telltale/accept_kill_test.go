@@ -68,7 +68,8 @@ func killedAfter(t *testing.T, after time.Duration, args ...string) bool {
 	time.Sleep(after)
 	c.Process.Kill() //nolint:errcheck,gosec // it may have ended by itself
 	c.Wait()         //nolint:errcheck,gosec // the state says how
-	if code := c.ProcessState.ExitCode(); code > 0 && !strings.Contains(said.String(), "finished") { // the last kill came after its end
+	// The last kill may come after its end.
+	if code := c.ProcessState.ExitCode(); code > 0 && !strings.Contains(said.String(), "finished") {
 		t.Fatalf("telltale %q: exit %d: %s", args, code, said.String())
 	}
 	return !c.ProcessState.Exited()
