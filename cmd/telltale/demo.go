@@ -147,15 +147,11 @@ func (d *demo) same(ctx context.Context, db *sqlite.Store) error {
 }
 
 func (d *demo) notes(w *works) []string {
-	out := []string{
+	return append([]string{
 		fmt.Sprintf("Simulated wind farm, version %s of the simulator, seed %d: no real machine is watched.", simulate.Version, d.seed),
 		"Commissioned from shipped baselines, learned on simulated healthy turbines.",
 		"Waveforms are thinned to one record of one second every hour.",
-	}
-	if w.scorer == nil {
-		out = append(out, "No learned view: ONNX Runtime was not found. Physics and rules judge alone.")
-	}
-	return out
+	}, w.shortcomings()...)
 }
 
 // play runs the farm, the broker, the flow, the forwarder and the page until ctx ends.

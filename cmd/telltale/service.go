@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,17 @@ func newService(w *works, db *sqlite.Store, log *slog.Logger) *service {
 // claim takes the shards over and says from which position to read, and which
 // event time was reached.
 func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
+	want := strconv.Itoa(s.shards)
+	switch have, err := s.db.Meta(ctx, "shards"); {
+	case err != nil:
+		return nil, 0, through, err
+	case have == "":
+		if err := s.db.SetMeta(ctx, "shards", want); err != nil {
+			return nil, 0, through, err
+		}
+	case have != want:
+		return nil, 0, through, fmt.Errorf("the store was made with %s shards, the configuration says %s: keep the number, or start with an empty data folder", have, want)
+	}
 	for i := range int32(s.shards) {
 		at, err := s.db.Claim(ctx, i)
 		if err != nil {

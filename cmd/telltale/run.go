@@ -1,0 +1,208 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/telltale-iot/telltale/api"
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/class"
+	"github.com/telltale-iot/telltale/ingest/mqtt"
+	"github.com/telltale-iot/telltale/pipeline"
+	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/workorders"
+)
+
+func runCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use: "run -c FILE", Short: "The service: readings in, work orders out, the page beside",
+		Long: "Runs the flow on an MQTT broker's messages, forwards work orders to the ERP and serves API and page.\n" +
+			"SIGTERM drains, commits and exits 0. SIGHUP reads the file again; a bad file leaves the old one in force.",
+		Example: "  telltale run -c deploy/examples/telltale.yaml",
+		Args:    exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if path == "" {
+				return fmt.Errorf("%w: -c is missing: name the configuration file", errUsage)
+			}
+			return serveConfig(cmd.Context(), path, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	c.Flags().StringVarP(&path, "config", "c", "", "configuration file (required)")
+	return c
+}
+
+func checkCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use: "check -c FILE", Short: "Validate a configuration: every error at once, with its line",
+		Example: "  telltale check -c deploy/examples/telltale.yaml",
+		Args:    exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if path == "" {
+				return fmt.Errorf("%w: -c is missing: name the configuration file", errUsage)
+			}
+			w, _, err := wireConfig(path)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: good: %d asset(s)\n", path, len(w.ids))
+			return err
+		},
+	}
+	c.Flags().StringVarP(&path, "config", "c", "", "configuration file (required)")
+	return c
+}
+
+// wireConfig reads a file and builds every line of it once.
+func wireConfig(path string) (*works, *config, error) {
+	conf, err := readConfig(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	classes, err := class.Shipped()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := conf.addClasses(classes); err != nil {
+		return nil, nil, err
+	}
+	w := newWorks(classes, conf.Assets)
+	if conf.Base != "" {
+		if w.baselines, err = readBaselines(conf.Base); err != nil {
+			return nil, nil, err
+		}
+	}
+	return w, conf, w.check()
+}
+
+// errReload ends a round of the service so that the next one works by the new file.
+var errReload = errors.New("configuration changed")
+
+// serveConfig serves by a file until ctx ends, again after each good reload.
+func serveConfig(ctx context.Context, path string, stdout, stderr io.Writer) error {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		w, conf, err := wireConfig(path)
+		if err != nil {
+			return err
+		}
+		round, stop := context.WithCancelCause(ctx)
+		go reload(round, path, hup, stop, log)
+		err = serveOnce(round, w, conf, log, stdout)
+		stop(nil)
+		if !errors.Is(context.Cause(round), errReload) {
+			return err
+		}
+		log.Info("configuration read again", "file", path)
+	}
+}
+
+// reload waits for SIGHUP or a change of the file; a file that does not hold is
+// reported and changes nothing.
+func reload(ctx context.Context, path string, hup <-chan os.Signal, stop context.CancelCauseFunc, log *slog.Logger) {
+	age := func() time.Time {
+		if info, err := os.Stat(path); err == nil {
+			return info.ModTime()
+		}
+		return time.Time{}
+	}
+	seen := age()
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+		case <-tick.C:
+			if now := age(); now.IsZero() || now.Equal(seen) {
+				continue
+			}
+		}
+		seen = age()
+		if _, _, err := wireConfig(path); err != nil {
+			log.Error("configuration refused, the old one stays in force", "error", oneLine(err))
+			continue
+		}
+		stop(errReload)
+		return
+	}
+}
+
+// serveOnce is one round of the service.
+func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, stdout io.Writer) error {
+	if err := os.MkdirAll(conf.Data, 0o750); err != nil {
+		return err
+	}
+	repo := openRepository(cmp.Or(conf.Models.Repository, filepath.Join(conf.Data, "models")))
+	var err error
+	if w.learned, err = useLearned(repo, w.plates, w.classes); err != nil {
+		return err
+	}
+	use, err := w.useModels(repo, nil, conf.Models.ONNXRuntime, log)
+	if err != nil {
+		return err
+	}
+	defer use.Close()
+	erp, name, err := newERP(conf.ERP)
+	if err != nil {
+		return err
+	}
+	db, err := sqlite.Open(ctx, storePath(conf.Data), sqlite.Options{Plan: w.order})
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // everything committed is on disk already
+	s := newService(w, db, log)
+	s.batch = pipeline.Batch{Eager: true}
+	s.shards = cmp.Or(conf.Shards, s.shards)
+	s.status = api.Status{Version: version, Notes: w.shortcomings()}
+	shards, next, _, err := s.claim(ctx)
+	if err != nil {
+		return err
+	}
+	src, err := openMQTT(ctx, conf.Source.MQTT, next, log)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	opt := workorders.Options{HoldUnknown: conf.ERP.HoldUnknown, Log: log}
+	return s.serve(ctx, cmp.Or(conf.Listen, "127.0.0.1:8080"), src, shards, erp, name, opt, func(url string) {
+		fmt.Fprintf(stdout, "telltale: listening on %s, %d asset(s), ERP: %s\n", url, len(w.ids), cmp.Or(name, "none"))
+	})
+}
+
+func openMQTT(ctx context.Context, c mqttConfig, next int64, log *slog.Logger) (*mqtt.Source, error) {
+	password, err := secret(c.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	return mqtt.Open(ctx, mqtt.Options{
+		Broker: c.URL, ClientID: cmp.Or(c.ClientID, "telltale"), User: c.User, Password: password, Base: next,
+		DeadLetter: func(topic string, e *asset.Invalid) { log.Warn("message refused", "topic", topic, "error", e) },
+		Lost:       func(err error) { log.Warn("connection to the broker lost", "broker", c.URL, "error", err) },
+	})
+}
+
+// shortcomings say what a reader of the page has to know.
+func (w *works) shortcomings() []string {
+	if w.scorer == nil {
+		return []string{"No learned view: no model is in use. Physics and rules judge alone."}
+	}
+	return nil
+}
