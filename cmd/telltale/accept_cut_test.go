@@ -27,7 +27,7 @@ func TestAcceptAFolderThatEndsEarlier(t *testing.T) {
 	farm, whole := made(t, bench.farm), made(t, bench.whole)
 	cut := cuts(t, whole, 1, 12)[0]
 	dir := t.TempDir()
-	copyFile(t, filepath.Join(farm, "dataset.yaml"), filepath.Join(dir, "dataset.yaml")) // and not labels.csv: the truth is not read
+	copied(t, filepath.Join(farm, "dataset.yaml"), filepath.Join(dir, "dataset.yaml")) // and not labels.csv: the truth is not read
 	for _, folder := range []string{"telemetry", "waveforms"} {
 		paths, err := filepath.Glob(filepath.Join(farm, folder, "*.parquet"))
 		if err != nil || len(paths) == 0 {
@@ -58,23 +58,23 @@ func cuts(t *testing.T, out string, n int, seed uint64) []time.Time {
 	return at
 }
 
-// line is a row of a Parquet file, with every bit of it.
-type line struct {
+// rowBytes is a row of a Parquet file, with every bit of it.
+type rowBytes struct {
 	time time.Time
 	text string
 }
 
 // rowsOf reads every row of a Parquet file whose first column is its time.
-func rowsOf(t *testing.T, path string) []line {
+func rowsOf(t *testing.T, path string) []rowBytes {
 	t.Helper()
-	var out []line
+	var out []rowBytes
 	var key []byte
 	eachRow(t, path, func(r parquet.Row) {
 		key = key[:0]
 		for _, v := range r {
 			key = v.AppendBytes(append(key, byte(v.Column()), byte(v.RepetitionLevel()), byte(v.DefinitionLevel())))
 		}
-		out = append(out, line{time.UnixMicro(r[0].Int64()).UTC(), string(key)})
+		out = append(out, rowBytes{time.UnixMicro(r[0].Int64()).UTC(), string(key)})
 	})
 	return out
 }
@@ -151,8 +151,8 @@ func sameUntil(t *testing.T, what string, cut time.Time, whole, part string) {
 	}
 }
 
-func until(cut time.Time, rows []line) []line {
-	var out []line
+func until(cut time.Time, rows []rowBytes) []rowBytes {
+	var out []rowBytes
 	for _, r := range rows {
 		if !r.time.After(cut) {
 			out = append(out, r)
@@ -193,7 +193,7 @@ func episodes(t *testing.T, out string, at time.Time) []byte {
 func readLines[T any](t *testing.T, path string) []T {
 	t.Helper()
 	var out []T
-	dec := json.NewDecoder(bytes.NewReader(content(t, path)))
+	dec := json.NewDecoder(bytes.NewReader(bytesOf(t, path)))
 	for {
 		var v T
 		err := dec.Decode(&v)
@@ -207,12 +207,12 @@ func readLines[T any](t *testing.T, path string) []T {
 	}
 }
 
-func copyFile(t *testing.T, from, to string) {
+func copied(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(to, content(t, from), 0o644); err != nil {
+	if err := os.WriteFile(to, bytesOf(t, from), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

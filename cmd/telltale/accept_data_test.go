@@ -53,7 +53,7 @@ func TestAcceptData(t *testing.T) {
 			whole := backtested(t, dir, args...)
 			took := time.Since(began)
 			s := readSummary(t, whole)
-			t.Logf("%v: %d alerts, %d orders, in %v, refused %v\ntruth %s\nablation %s", took.Round(time.Millisecond), s.Alerts, s.Orders, s.In, s.Refused, headline(string(s.Truth)), headline(string(s.Ablation)))
+			t.Logf("%v: %d alerts, %d orders, in %v, refused %v\ntruth %s\nablation %s", took.Round(time.Millisecond), s.Alerts, s.Orders, s.In, s.Refused, briefly(string(s.Truth)), briefly(string(s.Ablation)))
 			for _, name := range append([]string{"summary.json", "report.html"}, resultFiles...) {
 				if _, err := os.Stat(filepath.Join(whole, name)); err != nil {
 					t.Error(err)
@@ -85,8 +85,8 @@ func shelf(t *testing.T) []string {
 	return slices.Clip([]string{"--repo", abs})
 }
 
-// headline leaves the cases out of a report.
-func headline(truth string) string {
+// briefly leaves the cases out of a report.
+func briefly(truth string) string {
 	head, _, _ := strings.Cut(truth, `"per_asset"`)
 	return strings.Join(strings.Fields(head), " ")
 }

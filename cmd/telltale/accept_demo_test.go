@@ -82,8 +82,8 @@ func (r *running) kill() {
 	r.cmd.Wait()         //nolint:errcheck,gosec // killed
 }
 
-// get reads a JSON answer.
-func get[T any](r *running, path string) T {
+// fetched reads a JSON answer.
+func fetched[T any](r *running, path string) T {
 	r.t.Helper()
 	var v T
 	answer, err := http.Get(r.url + path)
@@ -102,13 +102,13 @@ func get[T any](r *running, path string) T {
 }
 
 func (r *running) clock() time.Time {
-	return get[struct {
+	return fetched[struct {
 		EventTime time.Time `json:"event_time"`
 	}](r, "/api/v1/status").EventTime
 }
 
 func (r *running) alerts() []asset.Alert {
-	list := get[struct{ Alerts []asset.Alert }](r, "/api/v1/alerts?state=all&limit=1000").Alerts
+	list := fetched[struct{ Alerts []asset.Alert }](r, "/api/v1/alerts?state=all&limit=1000").Alerts
 	slices.SortFunc(list, func(a, b asset.Alert) int {
 		return compare(a.Opened, b.Opened, a.Asset, b.Asset, a.Component, b.Component)
 	})
@@ -116,13 +116,13 @@ func (r *running) alerts() []asset.Alert {
 }
 
 func (r *running) outbox() []workorders.Order {
-	return get[struct{ Orders []workorders.Order }](r, "/api/v1/orders?limit=1000").Orders
+	return fetched[struct{ Orders []workorders.Order }](r, "/api/v1/orders?limit=1000").Orders
 }
 
-func (r *running) erp() []sandbox.Order { return get[[]sandbox.Order](r, "/erp/orders") }
+func (r *running) erp() []sandbox.Order { return fetched[[]sandbox.Order](r, "/erp/orders") }
 
-// truth is the faults of the demo's farm by turbine.
-func truth(t *testing.T) map[asset.ID]simulate.Label {
+// demoTruth is the faults of the demo's farm by turbine.
+func demoTruth(t *testing.T) map[asset.ID]simulate.Label {
 	t.Helper()
 	farm, err := simulate.New((&demo{turbines: 12, seed: 1}).farm())
 	if err != nil {
@@ -150,7 +150,7 @@ func named(o sandbox.Order, l simulate.Label) bool {
 }
 
 func TestAcceptDemo(t *testing.T) {
-	faults := truth(t)
+	faults := demoTruth(t)
 	data := t.TempDir()
 	began := time.Now()
 	whole := startDemo(t, data)

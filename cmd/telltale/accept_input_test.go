@@ -128,7 +128,7 @@ func badSounds() (rows []soundRow, reasons map[string]int64) {
 func TestAcceptBadRowsAreCountedAndTheRestGoesOn(t *testing.T) {
 	dir := dayOfFarm(t)
 	clean := backtested(t, dir)
-	if r := readSummary(t, clean).Refused; total(r) > 0 {
+	if r := readSummary(t, clean).Refused; sumOf(r) > 0 {
 		t.Fatalf("a clean farm was refused: %v", r)
 	}
 	rows, want := badPoints()
@@ -150,12 +150,12 @@ func TestAcceptBadRowsAreCountedAndTheRestGoesOn(t *testing.T) {
 			t.Errorf("refused %s: %d, want %d", reason, got[reason], n)
 		}
 	}
-	if total(got) != total(want) {
+	if sumOf(got) != sumOf(want) {
 		t.Errorf("refused %v, want %v", got, want)
 	}
 }
 
-func total(m map[string]int64) (n int64) {
+func sumOf(m map[string]int64) (n int64) {
 	for _, v := range m {
 		n += v
 	}
@@ -165,7 +165,7 @@ func total(m map[string]int64) (n int64) {
 func sameRows(t *testing.T, want, got string) {
 	t.Helper()
 	for _, name := range []string{"features.parquet", "risks.parquet", "alerts.ndjson", "workorders.ndjson"} {
-		if !bytes.Equal(content(t, filepath.Join(want, name)), content(t, filepath.Join(got, name))) {
+		if !bytes.Equal(bytesOf(t, filepath.Join(want, name)), bytesOf(t, filepath.Join(got, name))) {
 			t.Errorf("%s is not as without the bad rows", name)
 		}
 	}
@@ -186,7 +186,7 @@ func TestAcceptADamagedFileCostsItsRowsAlone(t *testing.T) {
 				t.Fatal(sound, err)
 			}
 			path := filepath.Join(dir, "waveforms", "zz-more.parquet")
-			if err := os.WriteFile(path, bad(content(t, sound[0])), 0o644); err != nil {
+			if err := os.WriteFile(path, bad(bytesOf(t, sound[0])), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			out := t.TempDir()

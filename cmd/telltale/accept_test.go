@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	})
 	bench.farm = sync.OnceValues(func() (string, error) {
 		path := filepath.Join(dir, "farm")
-		return path, command("simulate", "--out", path, "--turbines", "3", "--for", "120h", "--learning", "24h", "--wave-every", "4h", "--seed", "2")
+		return path, ran("simulate", "--out", path, "--turbines", "3", "--for", "120h", "--learning", "24h", "--wave-every", "4h", "--seed", "2")
 	})
 	bench.whole = sync.OnceValues(func() (string, error) {
 		farm, err := bench.farm()
@@ -49,15 +49,15 @@ func TestMain(m *testing.M) {
 			return "", err
 		}
 		path := filepath.Join(dir, "whole")
-		return path, command("backtest", farm, "--out", path, "--quiet")
+		return path, ran("backtest", farm, "--out", path, "--quiet")
 	})
 	code := m.Run()
 	os.RemoveAll(dir) //nolint:errcheck,gosec // a temporary folder
 	os.Exit(code)
 }
 
-// command runs the program before there is a test to fail.
-func command(args ...string) error {
+// ran runs the program before there is a test to fail.
+func ran(args ...string) error {
 	program, err := bench.program()
 	if err != nil {
 		return err
@@ -123,13 +123,13 @@ type summed struct {
 func readSummary(t *testing.T, out string) summed {
 	t.Helper()
 	var s summed
-	if err := json.Unmarshal(content(t, filepath.Join(out, "summary.json")), &s); err != nil {
+	if err := json.Unmarshal(bytesOf(t, filepath.Join(out, "summary.json")), &s); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func content(t *testing.T, path string) []byte {
+func bytesOf(t *testing.T, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -145,7 +145,7 @@ var resultFiles = []string{"features.parquet", "risks.parquet", "alerts.ndjson",
 func sameResults(t *testing.T, what, want, got string) {
 	t.Helper()
 	for _, name := range resultFiles {
-		a, b := content(t, filepath.Join(want, name)), content(t, filepath.Join(got, name))
+		a, b := bytesOf(t, filepath.Join(want, name)), bytesOf(t, filepath.Join(got, name))
 		if !bytes.Equal(a, b) {
 			t.Errorf("%s: %s has %d bytes and %d, not the same", what, name, len(a), len(b))
 		}
@@ -171,7 +171,7 @@ func TestAcceptAFinishedOutIsKept(t *testing.T) {
 	farm := made(t, bench.farm)
 	to := "2026-01-02T00:00:00Z"
 	out := backtested(t, farm, "--to", to)
-	before := content(t, filepath.Join(out, "risks.parquet"))
+	before := bytesOf(t, filepath.Join(out, "risks.parquet"))
 	for name, args := range map[string][]string{
 		"finished":     {"--to", to},
 		"another span": {"--to", "2026-01-01T12:00:00Z"},
@@ -187,7 +187,7 @@ func TestAcceptAFinishedOutIsKept(t *testing.T) {
 			}
 			e := telltale(t, append([]string{"backtest", dir, "--out", out}, args...)...)
 			oneError(t, e, 1, "--force")
-			if !bytes.Equal(before, content(t, filepath.Join(out, "risks.parquet"))) {
+			if !bytes.Equal(before, bytesOf(t, filepath.Join(out, "risks.parquet"))) {
 				t.Error("a refused run changed OUT")
 			}
 		})
@@ -195,7 +195,7 @@ func TestAcceptAFinishedOutIsKept(t *testing.T) {
 	if e := telltale(t, "backtest", farm, "--out", out, "--to", to, "--force", "--quiet"); e.code != 0 {
 		t.Fatalf("--force: exit %d: %s", e.code, e.stderr)
 	}
-	if !bytes.Equal(before, content(t, filepath.Join(out, "risks.parquet"))) {
+	if !bytes.Equal(before, bytesOf(t, filepath.Join(out, "risks.parquet"))) {
 		t.Error("--force gave other bytes")
 	}
 }
