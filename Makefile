@@ -42,7 +42,7 @@ vet:
 	go vet -race ./...
 
 format:
-	@bad=$$(gofmt -l $(SOURCES)); if [ -n "$$bad" ]; then echo "not formatted (run make fmt):"; echo "$$bad"; exit 1; fi
+	@bad=$$(gofmt -l $(SOURCES) </dev/null); if [ -n "$$bad" ]; then echo "not formatted (run make fmt):"; echo "$$bad"; exit 1; fi
 
 arch: ## the import table alone
 	go test -count=1 ./internal/arch
