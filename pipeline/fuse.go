@@ -287,9 +287,12 @@ func (f *fusion) diagnose(r *asset.Risk, now time.Time, sensor bool) {
 // more specific has a quarter of their weight.
 func generic(m asset.Mode) bool { return m == asset.Wear || m == asset.Unknown }
 
+// leastMode is the weight under which a mode is not worth naming.
+const leastMode = 0.02
+
 // leading is the heaviest mode; the vocabulary's order decides a tie.
 func leading(modes map[asset.Mode]float64) asset.Mode {
-	best, at := 0.0, asset.Healthy
+	best, at := leastMode, asset.Healthy
 	for m, w := range modes {
 		if generic(m) {
 			w /= 4
