@@ -79,6 +79,7 @@ func TestSchemaNamesTheFieldsOfTheCode(t *testing.T) {
 		"bearing_life":     {code: physics.BearingOptions{}},
 		"growth":           {code: physics.GrowthOptions{}},
 		"thermal":          {code: physics.ThermalOptions{}},
+		"regression":       {physics.RegressionOptions{}, []string{"horizonh", "fit"}},
 		"crack":            {code: physics.CrackOptions{}},
 	} {
 		t.Run(name, func(t *testing.T) {

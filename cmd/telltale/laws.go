@@ -57,6 +57,17 @@ func (w *works) law(c class.Class, plate asset.Nameplate, part asset.Component, 
 			return nil, nil
 		}
 		return physics.NewGrowth(w.learned.growth(c, plate, l.Name, o)), nil
+	case "regression":
+		o, err := options[physics.RegressionOptions](l.Use, l.Options)
+		if err != nil {
+			return nil, err
+		}
+		o.HorizonH = c.HorizonH
+		o, ok := w.learned.regression(c, plate, l.Name, o)
+		if !ok || len(placed(o.Keys, plate, part)) != len(o.Keys) {
+			return nil, nil
+		}
+		return physics.NewRegression(o), nil
 	case "crack":
 		o, err := options[physics.CrackOptions](l.Use, l.Options)
 		if err != nil {
@@ -64,7 +75,7 @@ func (w *works) law(c class.Class, plate asset.Nameplate, part asset.Component, 
 		}
 		return physics.NewCrack(o), nil
 	}
-	return nil, fmt.Errorf("use: %q is not allowed: bearing-life, thermal, growth, crack", l.Use)
+	return nil, fmt.Errorf("use: %q is not allowed: bearing-life, thermal, growth, regression, crack", l.Use)
 }
 
 // declares reports whether the nameplate has the metric of a key.

@@ -26,6 +26,14 @@ type parameterSet struct {
 	Assets  []asset.ID             `json:"assets"` // whose history it holds
 	Growth  map[string]growthLearn `json:"growth"` // by law
 	Limits  map[string]limitLearn  `json:"limits"` // by feature: what healthy machines of the class reach
+
+	Regressions map[string]regressionLearn `json:"regressions,omitempty"` // by law
+}
+
+// regressionLearn is how earlier lives tell the remaining one.
+type regressionLearn struct {
+	Lives int                   `json:"lives"`
+	Fit   physics.RegressionFit `json:"fit"`
 }
 
 // growthLearn is what earlier lives tell of one indicator.
@@ -109,6 +117,14 @@ func (l *learned) growth(c class.Class, plate asset.Nameplate, law string, o phy
 		o.FailAt, o.Paths, o.Life = g.FailAt, g.Paths, g.Life
 	}
 	return o
+}
+
+// regression fills a regression law's options; false when nothing was learned for it.
+func (l *learned) regression(c class.Class, plate asset.Nameplate, law string, o physics.RegressionOptions) (physics.RegressionOptions, bool) {
+	p, _ := l.of(c, plate)
+	r, ok := p.Regressions[law]
+	o.Fit = r.Fit
+	return o, ok
 }
 
 func (l *learned) digest() string {

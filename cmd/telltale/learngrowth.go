@@ -1,0 +1,222 @@
+package main
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/telltale-iot/telltale/physics"
+)
+
+// growthLife is one component's life as a growth law sees it.
+type growthLife struct {
+	*historian
+	place growthPlace
+}
+
+// course is how a law followed a life: its level at each age.
+type course struct {
+	ages, levels []float64
+	life         float64 // running hours at the failure, or at the last instant
+	failed       bool
+}
+
+// fewestPaths is how many failed lives make paths: of one, nothing is known of
+// how much they differ.
+const fewestPaths = 2
+
+// learnGrowth takes from earlier lives the level at which they failed, the paths
+// that led there, and how long they were.
+func learnGrowth(lives []growthLife) growthLearn {
+	var ends []float64
+	for _, l := range lives {
+		if end := l.indicatorAtFailure(); !math.IsNaN(end) {
+			ends = append(ends, end)
+		}
+	}
+	g := growthLearn{Lives: len(ends)}
+	if len(ends) == 0 {
+		return g
+	}
+	slices.Sort(ends)
+	g.FailAt = quantile(ends, 0.5)
+	var failed []course
+	var ages []float64
+	var gone []bool
+	for _, l := range lives {
+		l.place.opt.FailAt = g.FailAt
+		c := l.follow()
+		if c.life <= 0 || !c.failed && l.faulty(l.place.component) {
+			continue // a machine that is known to be faulty neither failed nor lived on
+		}
+		ages, gone = append(ages, c.life), append(gone, c.failed)
+		if c.failed && len(c.ages) > 0 {
+			failed = append(failed, c)
+		}
+	}
+	g.Life = fitWeibull(ages, gone)
+	if len(failed) >= fewestPaths {
+		g.Paths = pathsOf(failed)
+	}
+	return g
+}
+
+// lastInstants is over how many instants before a failure the indicator is taken.
+const lastInstants = 5
+
+// indicatorAtFailure is the worst key's median over the last instants; NaN when
+// the life did not end in a failure, or nothing was measured.
+func (l growthLife) indicatorAtFailure() float64 {
+	end, failed := l.failure(l.place.component)
+	if !failed {
+		return math.NaN()
+	}
+	worst := math.NaN()
+	for _, key := range l.place.opt.Keys {
+		at := l.slot[fieldOf(key)]
+		var last []float64
+		for i := len(l.rows) - 1; i >= 0 && len(last) < lastInstants; i-- {
+			row := l.rows[i]
+			if row.values != nil && !row.time.After(end) && !math.IsNaN(row.values[at]) {
+				last = append(last, row.values[at])
+			}
+		}
+		slices.Sort(last)
+		if m := quantile(last, 0.5); !math.IsNaN(m) && (math.IsNaN(worst) || m > worst) {
+			worst = m
+		}
+	}
+	return worst
+}
+
+// follow lets the very law that will judge others go through the life; a part
+// that is replaced begins another.
+func (l growthLife) follow() course {
+	law := physics.NewGrowth(l.place.opt)
+	end, failed := l.failure(l.place.component)
+	var c course
+	var state physics.State
+	var last time.Time
+	for _, row := range l.rows {
+		if failed && row.time.After(end) {
+			break
+		}
+		if slices.Contains(row.replaced, l.place.component) || slices.Contains(row.replaced, "") {
+			c, state = course{}, physics.State{}
+		}
+		if row.values == nil {
+			continue
+		}
+		state, _ = law.Step(state, l.snapshot(row))
+		last = row.time
+		age, level, known := l.levelOf(law, state)
+		c.life = age
+		if known {
+			c.ages, c.levels = append(c.ages, age), append(c.levels, level)
+		}
+	}
+	c.failed = failed
+	if failed && c.life > 0 {
+		if rest := end.Sub(last).Hours(); rest <= orDefault(l.place.opt.MaxGapH, 24) {
+			c.life += rest
+		}
+	}
+	return c
+}
+
+// levelOf reads the law's age and level; known is false before its filter began.
+func (l growthLife) levelOf(law physics.Growth, s physics.State) (age, level float64, known bool) {
+	noise := 0.0
+	for _, q := range law.Quantities(s) {
+		switch q.Name {
+		case "age":
+			age = float64(q.Value) - l.place.opt.StartAgeH
+		case "way to failure":
+			level = float64(q.Value)
+		case "noise":
+			noise = float64(q.Value)
+		}
+	}
+	return age, level, noise > 0 && level != 0
+}
+
+func orDefault(v, d float64) float64 {
+	if v <= 0 {
+		return d
+	}
+	return v
+}
+
+// pathSteps is how many points a path has.
+const pathSteps = 20
+
+// pathsOf takes quantiles over lives of the level at shares of the life. A life
+// that is not followed yet at a share does not count there.
+func pathsOf(lives []course) []physics.PathPoint {
+	var out []physics.PathPoint
+	for k := 1; k <= pathSteps; k++ {
+		share := float64(k) / pathSteps
+		var levels []float64
+		for _, c := range lives {
+			if c.ages[0] > share*c.life {
+				continue
+			}
+			i, exact := slices.BinarySearch(c.ages, share*c.life)
+			if !exact {
+				i--
+			}
+			levels = append(levels, c.levels[min(max(i, 0), len(c.levels)-1)])
+		}
+		if len(levels) < fewestPaths {
+			continue
+		}
+		slices.Sort(levels)
+		out = append(out, physics.PathPoint{Life: share, P10: quantile(levels, 0.1), P50: quantile(levels, 0.5), P90: quantile(levels, 0.9)})
+	}
+	return out
+}
+
+// The shapes within which a life's law is sought: of a few lives of nearly one
+// length, none is too large for the likelihood alone.
+const (
+	leastShape = 0.3
+	mostShape  = 10
+)
+
+// fitWeibull is the maximum likelihood fit to lives, of which those that did not
+// end are censored: the shape k solves Σ tᵏ ln t / Σ tᵏ − 1/k = mean of ln t over
+// failures, the scale is (Σ tᵏ / r)^(1/k) with r failures (Lawless 2003, sec. 5.2).
+// The zero law when fewer than two lives ended.
+func fitWeibull(lives []float64, failed []bool) physics.Weibull {
+	var logs, r, most float64
+	for i, t := range lives {
+		most = math.Max(most, t)
+		if failed[i] {
+			logs += math.Log(t)
+			r++
+		}
+	}
+	if r < 2 {
+		return physics.Weibull{}
+	}
+	sums := func(k float64) (sum, weighted float64) {
+		for _, t := range lives {
+			p := math.Pow(t/most, k) // in units of the longest: no power overflows
+			sum += p
+			weighted += p * math.Log(t)
+		}
+		return sum, weighted
+	}
+	lo, hi := leastShape, float64(mostShape)
+	for range 60 { // the left side rises with k
+		k := (lo + hi) / 2
+		if sum, weighted := sums(k); weighted/sum-1/k < logs/r {
+			lo = k
+		} else {
+			hi = k
+		}
+	}
+	k := (lo + hi) / 2
+	sum, _ := sums(k)
+	return physics.Weibull{Scale: most * math.Pow(sum/r, 1/k), Shape: k}
+}
