@@ -18,7 +18,7 @@ import (
 
 func TestAcceptNoRowDependsOnLaterInput(t *testing.T) {
 	farm, whole := made(t, bench.farm), made(t, bench.whole)
-	for _, cut := range cuts(t, whole, 3, 11) {
+	for _, cut := range cuts(t, whole, 2, 11) {
 		sameUntil(t, "--to "+stamped(cut), cut, whole, backtested(t, farm, "--to", stamped(cut)))
 	}
 }

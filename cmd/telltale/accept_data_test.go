@@ -60,7 +60,7 @@ func TestAcceptData(t *testing.T) {
 				}
 			}
 			if tc.kills > 0 {
-				killed(t, dir, whole, tc.kills, args...) // runs it once more undisturbed
+				killed(t, dir, whole, took, tc.kills, args...)
 			} else {
 				sameResults(t, "run twice", whole, backtested(t, dir, args...))
 			}

@@ -111,7 +111,7 @@ func TestAcceptSAP(t *testing.T) {
 	}
 	conf := filepath.Join(t.TempDir(), "telltale.yaml")
 	secret := conf + ".secret"
-	text := "data: data\nsource:\n  mqtt:\n    url: tcp://127.0.0.1:1883\nassets:\n- id: wt01\n  kind: wind-turbine\n" + fmt.Sprintf("erp:\n  kind: sap\n  url: %s\n  user: PDM_COMM\n  password_file: %s\n  hold_unknown: 2s\n  sap:\n    planning_plant: \"1010\"\n    equipment: {wt01: \"210100094\"}\n", address, secret)
+	text := "data: data\nsource:\n  mqtt:\n    url: tcp://127.0.0.1:1883\nassets:\n- id: wt01\n  kind: wind-turbine\n  components: [{name: gearbox}]\n" + fmt.Sprintf("erp:\n  kind: sap\n  url: %s\n  user: PDM_COMM\n  password_file: %s\n  hold_unknown: 2s\n  sap:\n    planning_plant: \"1010\"\n    equipment: {wt01: \"210100094\"}\n", address, secret)
 	for path, body := range map[string]string{conf: text, secret: "Secret123\n"} {
 		if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
 			t.Fatal(err)
@@ -159,6 +159,7 @@ func TestAcceptSAP(t *testing.T) {
 // numbers in the ERP by key.
 func forwarded(t *testing.T, out, conf string) map[string]string {
 	t.Helper()
+	waited := 0
 	for began := time.Now(); ; time.Sleep(time.Second) {
 		e := telltale(t, "orders", "forward", "--out", out, "-c", conf, "--json")
 		var sent []sentOrder
@@ -173,11 +174,12 @@ func forwarded(t *testing.T, out, conf string) map[string]string {
 				}
 				numbers[o.Key] = o.ERPNumber
 			}
+			t.Logf("%d orders, %d runs in which one waited, %v", len(numbers), waited, time.Since(began).Round(time.Second))
 			return numbers
 		}
 		if e.code != 1 || time.Since(began) > time.Minute {
 			t.Fatalf("exit %d: %s", e.code, e.stderr)
 		}
-		t.Logf("waiting: %s", strings.TrimSpace(e.stderr))
+		waited++
 	}
 }

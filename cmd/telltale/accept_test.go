@@ -160,10 +160,14 @@ func sameResults(t *testing.T, what, want, got string) {
 
 func TestAcceptTheSameBacktestGivesTheSameBytes(t *testing.T) {
 	first := made(t, bench.whole)
+	t.Setenv("GOMAXPROCS", "1") // nor do the processors show
 	sameResults(t, "run twice", first, backtested(t, made(t, bench.farm)))
 	s := readSummary(t, first)
 	if s.Alerts == 0 || s.Orders == 0 || s.In["samples"] == 0 || s.In["points"] == 0 {
 		t.Errorf("the farm is too dull to prove anything: %+v", s)
+	}
+	if info, err := os.Stat(filepath.Join(first, "report.html")); err != nil || info.Size() == 0 {
+		t.Errorf("report.html: %v, %v", info, err)
 	}
 }
 
