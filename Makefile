@@ -19,7 +19,7 @@ TESTFLAGS ?=
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
 .PHONY: build onnxruntime demo test unit vet format arch check generated lint fmt tools \
-	test-integration test-data test-crash test-sap simulate-faults train-data shipped web bench bench-features clean help
+	accept test-integration test-data test-crash test-sap simulate-faults train-data shipped web bench bench-features clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -36,7 +36,7 @@ demo: build ## a simulated wind farm on http://127.0.0.1:8080; options in DEMO_A
 test: format vet unit ## unit and architecture tests with the race detector, quick linters
 
 unit: onnxruntime
-	go test -race -shuffle=on $(TESTFLAGS) ./...
+	go test -race -shuffle=on -skip '^TestAccept' $(TESTFLAGS) ./...
 
 vet:
 	go vet -race ./...
@@ -65,9 +65,14 @@ tools: $(GOLANGCI)
 $(GOLANGCI):
 	GOBIN=$(CURDIR)/build/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
-test-integration: build ## the demo in a browser with pictures in build/shots; the SAP stand-in named by TELLTALE_SAP_SANDBOX
+test-integration: build ## the program as its users run it, the page in a browser (pictures in build/shots), the stand-in of TELLTALE_SAP_SANDBOX
 	.ci/browser
 	.ci/sap
+	$(MAKE) --no-print-directory accept
+
+accept: onnxruntime ## the program run by its command line, killed, fed with bad input
+	@if [ -d build/sap-sandbox/node_modules ]; then export TELLTALE_SAP_SANDBOX=$(CURDIR)/build/sap-sandbox; fi; \
+	go test -count=1 -timeout 20m -tags accept $(TESTFLAGS) -run '^TestAccept' -skip '^TestAcceptData$$' ./cmd/telltale
 
 test-sap: ## the SAP adapter against the stand-in named by TELLTALE_SAP_SANDBOX
 	.ci/sap
@@ -75,7 +80,8 @@ test-sap: ## the SAP adapter against the stand-in named by TELLTALE_SAP_SANDBOX
 test-data: build ## acceptance on the folder of dataset folders named by TELLTALE_DATA
 	@if [ -z "$${TELLTALE_DATA:-}" ] || [ ! -d "$$TELLTALE_DATA" ]; then echo "skipped: no data at $${TELLTALE_DATA:-TELLTALE_DATA (not set)}"; \
 	else export TELLTALE_DATA="$$(cd "$$TELLTALE_DATA" && pwd)"; \
-	go test -count=1 -timeout 30m -tags accept $(TESTFLAGS) ./cmd/telltale ./dataset ./physics; fi
+	go test -count=1 -timeout 10m $(TESTFLAGS) -run 'Data|Folder|Virkler' ./dataset ./physics; \
+	go test -count=1 -timeout 30m -tags accept $(TESTFLAGS) -run '^TestAcceptData$$' ./cmd/telltale; fi
 
 test-crash: onnxruntime ## kills, full disks and restarts
 	go test -race -count=1 $(TESTFLAGS) -run 'Kill|Crash|DiskFull|Torn|Restart' ./pipeline ./store/... ./workorders/... ./ingest/...

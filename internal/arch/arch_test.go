@@ -46,7 +46,7 @@ var thirdParty = map[string][]string{
 	"github.com/mochi-mqtt/server/v2":     {"ingest"},
 	"github.com/coder/websocket":          {"api"},
 	"github.com/prometheus/client_golang": {"api", "cmd"},
-	"gonum.org/v1/gonum":                  {"features", "physics"},
+	"gonum.org/v1/gonum":                  {"features", "physics", "cmd"},
 	"github.com/goccy/go-yaml":            {"class", "dataset", "cmd"},
 	"github.com/google/uuid":              {"pipeline", "workorders"},
 	"golang.org/x/sync":                   {"pipeline", "cmd"},
