@@ -88,7 +88,7 @@ func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int
 func (s *service) plant(id asset.ID) (*pipeline.Line, bool) {
 	l, ok := s.w.plant(id)
 	if ok {
-		l.View = l.Twin.(*twin.Twin).View //nolint:errcheck // w.line makes no other
+		l.View = l.Twin.(*twin.Twin).View // w.line makes no other
 	}
 	return l, ok
 }
