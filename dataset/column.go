@@ -141,12 +141,16 @@ func (c *column) skip(to, n int64) error {
 }
 
 func (c *column) decode(page parquet.Page) error {
-	def, data := page.DefinitionLevels(), page.Data()
+	def := page.DefinitionLevels()
 	c.at, c.n = 0, int(page.NumValues())
 	switch c.kind {
 	case instant:
 		c.times = c.times[:0]
-		return spread(c, def, data.Int64(), noTime, func(v int64) int64 {
+		times, err := instants(page)
+		if err != nil {
+			return err
+		}
+		return spread(c, def, times, noTime, func(v int64) int64 {
 			switch c.perSec {
 			case 1e3:
 				return v * 1000
@@ -197,6 +201,20 @@ func spread[T any](c *column, def []byte, vals []T, null T, conv func(T) T, dst 
 		k++
 	}
 	return nil
+}
+
+// instants are the timestamps of a page; one of a dictionary holds indices.
+func instants(page parquet.Page) ([]int64, error) {
+	data := page.Data()
+	dict := page.Dictionary()
+	if dict == nil {
+		return data.Int64(), nil
+	}
+	table := make([]int64, dict.Len())
+	for i := range table {
+		table[i] = dict.Index(int32(i)).Int64()
+	}
+	return lookUp(data.Int32(), table)
 }
 
 // textIDs numbers the strings of a page; of a dictionary each string once.

@@ -164,6 +164,27 @@ func TestReplayMergesByNewestSample(t *testing.T) {
 	}
 }
 
+// Writers such as pandas keep repeated timestamps and qualities in a dictionary.
+func TestTimesMayBeInADictionary(t *testing.T) {
+	type row struct {
+		Time    int64   `parquet:"time,timestamp(microsecond),dict"`
+		Asset   string  `parquet:"asset,dict"`
+		Metric  string  `parquet:"metric,dict"`
+		Value   float64 `parquet:"value,dict"`
+		Unit    string  `parquet:"unit,dict"`
+		Quality int32   `parquet:"quality,dict"`
+	}
+	dir := folder(t, "a")
+	write(t, filepath.Join(dir, "telemetry", "t.parquet"), row{1e6, "a", "x", 1, "1", 100}, row{1e6, "a", "y", 2, "1", 100}, row{2e6, "a", "x", 3, "1", 100})
+	all, refused := replay(t, dir, dataset.ReplayOptions{})
+	if len(all) != 2 || len(refused) != 0 {
+		t.Fatalf("got %d readings, refused %v; want 2 readings", len(all), refused)
+	}
+	if at := all[1].Time.UnixMicro(); at != 2e6 || len(all[0].Points) != 2 {
+		t.Errorf("second reading at %d µs, first with %d points; want 2000000 and 2", at, len(all[0].Points))
+	}
+}
+
 func TestTiesGoByAssetThenEventPointsChannels(t *testing.T) {
 	dir := t.TempDir()
 	w, err := dataset.NewWriter(dir, dataset.Set{Name: "ties", Assets: []asset.Nameplate{{ID: "b", Kind: "pump"}, {ID: "a", Kind: "pump"}}})
