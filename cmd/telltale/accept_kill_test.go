@@ -48,7 +48,7 @@ func killed(t *testing.T, dir, whole string, lasts time.Duration, n int, args ..
 		after := time.Duration((0.05 + 0.35*rng.Float64()) * float64(lasts))
 		if !killedAfter(t, after, append([]string{"backtest", dir, "--out", out, "--quiet"}, args...)...) {
 			sameResults(t, "finished before its kill", whole, out)
-			out = t.TempDir() // the rest of the kills land in a fresh run
+			out, lasts = t.TempDir(), min(lasts, 3*after) // the rest of the kills land in a fresh run
 			continue
 		}
 		landed++
