@@ -39,7 +39,7 @@ type regressionLearn struct {
 // growthLearn is what earlier lives tell of one indicator.
 type growthLearn struct {
 	Lives  int                 `json:"lives"`
-	FailAt float64             `json:"fail_at"` // indicator at failure: the median over lives
+	FailAt float64             `json:"fail_at"` // indicator at failure: the median over lives; 0 where the law knows better
 	Paths  []physics.PathPoint `json:"paths"`
 	Life   physics.Weibull     `json:"life"`
 }
@@ -113,10 +113,7 @@ func (l *learned) growth(c class.Class, plate asset.Nameplate, law string, o phy
 	if !ok {
 		return o
 	}
-	if g, ok := p.Growth[law]; ok && g.Lives > 0 {
-		o.FailAt, o.Paths, o.Life = g.FailAt, g.Paths, g.Life
-	}
-	return o
+	return p.Growth[law].into(o)
 }
 
 // regression fills a regression law's options; false when nothing was learned for it.

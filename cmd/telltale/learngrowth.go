@@ -25,9 +25,12 @@ type course struct {
 // how much they differ.
 const fewestPaths = 2
 
-// learnGrowth takes from earlier lives the level at which they failed, the paths
-// that led there, and how long they were.
-func learnGrowth(lives []growthLife) growthLearn {
+// learnGrowth takes from earlier lives the level at which they failed and the
+// paths that led there, where these help, and how long they were.
+func learnGrowth(lives []growthLife) growthLearn { return chosen(taughtBy(lives), lives) }
+
+// taughtBy takes everything that lives teach.
+func taughtBy(lives []growthLife) growthLearn {
 	var ends []float64
 	for _, l := range lives {
 		if end := l.indicatorAtFailure(); !math.IsNaN(end) {
