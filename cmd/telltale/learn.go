@@ -28,7 +28,6 @@ type learning struct {
 	pushed             []learnedSet
 	quiet              bool
 	regressions        map[string]*fleetFit // by law; while a class is learned
-	classOf            map[asset.ID]class.Class
 	datasetDescription string
 }
 
@@ -112,7 +111,7 @@ func (l *learning) classes(set *dataset.Set) (*works, error) {
 		return nil, err
 	}
 	if l.config != "" {
-		conf, err := readConfig(l.config)
+		conf, err := readPartConfig(l.config)
 		if err != nil {
 			return nil, err
 		}
