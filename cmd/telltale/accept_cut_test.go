@@ -17,14 +17,14 @@ import (
 )
 
 func TestAcceptNoRowDependsOnLaterInput(t *testing.T) {
-	farm, whole := made(t, bench.farm), made(t, bench.whole)
+	farm, whole := made(t, shop.farm), made(t, shop.whole)
 	for _, cut := range cuts(t, whole, 2, 11) {
 		sameUntil(t, "--to "+stamped(cut), cut, whole, backtested(t, farm, "--to", stamped(cut)))
 	}
 }
 
 func TestAcceptAFolderThatEndsEarlier(t *testing.T) {
-	farm, whole := made(t, bench.farm), made(t, bench.whole)
+	farm, whole := made(t, shop.farm), made(t, shop.whole)
 	cut := cuts(t, whole, 1, 12)[0]
 	dir := t.TempDir()
 	copied(t, filepath.Join(farm, "dataset.yaml"), filepath.Join(dir, "dataset.yaml")) // and not labels.csv: the truth is not read

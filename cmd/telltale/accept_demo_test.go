@@ -49,7 +49,7 @@ func startDemo(t *testing.T, data string) *running {
 		t.Fatal(err)
 	}
 	r := &running{t: t, url: "http://" + addr, since: time.Now(), said: &bytes.Buffer{}}
-	r.cmd = exec.Command(made(t, bench.program), "demo", "--data", data, "--listen", addr, "--speed", "3600")
+	r.cmd = exec.Command(made(t, shop.program), "demo", "--data", data, "--listen", addr, "--speed", "3600")
 	r.cmd.Stderr = r.said
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 func TestAcceptTenKillsLeaveNoTrace(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(made(t, bench.farm))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(made(t, shop.farm))); err != nil {
 		t.Fatal(err)
 	}
 	rows, reasons := badPoints() // what was refused in an earlier life counts as well
@@ -72,7 +72,7 @@ func killed(t *testing.T, dir, whole string, lasts time.Duration, n int, args ..
 // killedAfter reports whether the command was still running when it was killed.
 func killedAfter(t *testing.T, after time.Duration, args ...string) bool {
 	t.Helper()
-	c := exec.Command(made(t, bench.program), args...)
+	c := exec.Command(made(t, shop.program), args...)
 	var said bytes.Buffer
 	c.Stderr = &said
 	if err := c.Start(); err != nil {

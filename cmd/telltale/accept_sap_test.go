@@ -105,7 +105,7 @@ func TestAcceptSAP(t *testing.T) {
 	address := startSAP(t)
 	out, spare, lost := t.TempDir(), t.TempDir(), t.TempDir()
 	for _, to := range []string{out, spare} {
-		if err := os.CopyFS(to, os.DirFS(made(t, bench.whole))); err != nil {
+		if err := os.CopyFS(to, os.DirFS(made(t, shop.whole))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// bench is what the tests share that run the program as its users do: a folder
+// shop is what the tests share that run the program as its users do: a folder
 // of their own, the program in it, and a simulated farm. Each is made once.
-var bench struct {
+var shop struct {
 	dir     string
 	program func() (string, error)
 	farm    func() (string, error)
@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	bench.dir = dir
-	bench.program = sync.OnceValues(func() (string, error) {
+	shop.dir = dir
+	shop.program = sync.OnceValues(func() (string, error) {
 		path := filepath.Join(dir, "telltale")
 		out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
 		if err != nil {
@@ -39,12 +39,12 @@ func TestMain(m *testing.M) {
 		}
 		return path, nil
 	})
-	bench.farm = sync.OnceValues(func() (string, error) {
+	shop.farm = sync.OnceValues(func() (string, error) {
 		path := filepath.Join(dir, "farm")
 		return path, ran("simulate", "--out", path, "--turbines", "3", "--for", "120h", "--learning", "24h", "--wave-every", "4h", "--seed", "2")
 	})
-	bench.whole = sync.OnceValues(func() (string, error) {
-		farm, err := bench.farm()
+	shop.whole = sync.OnceValues(func() (string, error) {
+		farm, err := shop.farm()
 		if err != nil {
 			return "", err
 		}
@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 
 // ran runs the program before there is a test to fail.
 func ran(args ...string) error {
-	program, err := bench.program()
+	program, err := shop.program()
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func telltale(t *testing.T, args ...string) ended {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, made(t, bench.program), args...)
+	c := exec.CommandContext(ctx, made(t, shop.program), args...)
 	var out, bad bytes.Buffer
 	c.Stdout, c.Stderr = &out, &bad
 	err := c.Run()
@@ -159,9 +159,9 @@ func sameResults(t *testing.T, what, want, got string) {
 }
 
 func TestAcceptTheSameBacktestGivesTheSameBytes(t *testing.T) {
-	first := made(t, bench.whole)
+	first := made(t, shop.whole)
 	t.Setenv("GOMAXPROCS", "1") // nor do the processors show
-	sameResults(t, "run twice", first, backtested(t, made(t, bench.farm)))
+	sameResults(t, "run twice", first, backtested(t, made(t, shop.farm)))
 	s := readSummary(t, first)
 	if s.Alerts == 0 || s.Orders == 0 || s.In["samples"] == 0 || s.In["points"] == 0 {
 		t.Errorf("the farm is too dull to prove anything: %+v", s)
@@ -172,7 +172,7 @@ func TestAcceptTheSameBacktestGivesTheSameBytes(t *testing.T) {
 }
 
 func TestAcceptAFinishedOutIsKept(t *testing.T) {
-	farm := made(t, bench.farm)
+	farm := made(t, shop.farm)
 	to := "2026-01-02T00:00:00Z"
 	out := backtested(t, farm, "--to", to)
 	before := bytesOf(t, filepath.Join(out, "risks.parquet"))
@@ -219,7 +219,7 @@ func oneError(t *testing.T, e ended, code int, words ...string) {
 }
 
 func TestAcceptCommandLines(t *testing.T) {
-	farm := made(t, bench.farm)
+	farm := made(t, shop.farm)
 	empty := t.TempDir()
 	for name, tc := range map[string]struct {
 		args  []string

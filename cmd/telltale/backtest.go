@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,11 +95,12 @@ func (b *backtest) run(cmd *cobra.Command) error {
 	defer db.Close() //nolint:errcheck // everything committed is on disk already
 	began := time.Now()
 	r := &replayRun{w: w, set: set, db: db, span: span, progress: newProgress(cmd.ErrOrStderr(), b.quiet), refused: map[string]int64{}}
-	if err := r.flow(ctx); err != nil {
-		return err
-	}
+	err = r.flow(ctx)
 	if ctx.Err() != nil {
-		return fmt.Errorf("stopped: the same command goes on from here: %w", ctx.Err())
+		return errors.New("stopped: the same command goes on from here")
+	}
+	if err != nil {
+		return err
 	}
 	return b.finish(cmd, w, set, db, r, resumed, time.Since(began))
 }
@@ -118,21 +120,39 @@ func (b *backtest) span() (dataset.ReplayOptions, error) {
 		}
 		*p.into = t
 	}
+	if !o.From.IsZero() && !o.To.IsZero() && o.To.Before(o.From) {
+		return o, fmt.Errorf("%w: --to %s is before --from %s", errUsage, b.to, b.from)
+	}
 	return o, nil
 }
+
+// setFolders are the folders of a dataset that the flow reads.
+var setFolders = []string{".", "waveforms", "telemetry", "events"}
 
 // identity says what a run is, so that only the same run goes on in its folder.
 func (b *backtest) identity(w *works) (string, error) {
 	h := sha256.New()
 	err := filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Base(path) == "labels.csv" {
+		if err != nil {
 			return err
+		}
+		rel, err := filepath.Rel(b.dir, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if !slices.Contains(setFolders, rel) {
+				return fs.SkipDir // no part of the set: results may lie here
+			}
+			return nil
+		}
+		if filepath.Ext(rel) != ".parquet" {
+			return nil // dataset.yaml is in the plates, labels.csv is not read
 		}
 		info, err := d.Info()
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(b.dir, path)
 		fmt.Fprintf(h, "%s %d\n", rel, info.Size())
 		return err
 	})
@@ -260,7 +280,7 @@ func (b *backtest) works(set *dataset.Set) (*works, func(), error) {
 	}
 	library := b.onnx
 	if b.config != "" {
-		conf, err := readConfig(b.config)
+		conf, err := readPartConfig(b.config)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -274,6 +294,11 @@ func (b *backtest) works(set *dataset.Set) (*works, func(), error) {
 	if b.baseline != "" {
 		if w.baselines, err = readBaselines(b.baseline); err != nil {
 			return nil, nil, err
+		}
+	}
+	if b.repo != "" {
+		if _, err := os.Stat(b.repo); err != nil {
+			return nil, nil, fmt.Errorf("--repo: %w", err)
 		}
 	}
 	repo := openRepository(b.repo)

@@ -67,6 +67,20 @@ type sapConfig struct {
 // readConfig reads and validates a file; the error lists everything that is
 // wrong, each with its line.
 func readConfig(path string) (*config, error) {
+	c, err := readPartConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return c, c.validate(body)
+}
+
+// readPartConfig reads a file of which only some sections are wanted: what is
+// there has to be known, the rest may be missing.
+func readPartConfig(path string) (*config, error) {
 	body, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
@@ -75,7 +89,7 @@ func readConfig(path string) (*config, error) {
 	if err := yaml.UnmarshalWithOptions(body, c, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, false))
 	}
-	return c, c.validate(body)
+	return c, nil
 }
 
 // validate names each field with a value that is not allowed, and its line.

@@ -75,7 +75,7 @@ func (c *modelCheck) works(contract models.Contract) (*works, error) {
 	}
 	var plates []asset.Nameplate
 	if c.config != "" {
-		conf, err := readConfig(c.config)
+		conf, err := readPartConfig(c.config)
 		if err != nil {
 			return nil, err
 		}

@@ -54,7 +54,7 @@ func TestModelLife(t *testing.T) {
 }
 
 func TestExportTrainingMarksHeldOutAssets(t *testing.T) {
-	whole := made(t, bench.whole)
+	whole := made(t, shop.whole)
 	dir := filepath.Join(t.TempDir(), "train")
 	in := "gearbox_oil_temperature/residual_z"
 	note := parsed[trainingNote](t, "model", "export-training", whole, "--out", dir, "--class", "wind-turbine", "--component", "gearbox", "--inputs", in, "--json")

@@ -191,7 +191,7 @@ func erpOf(path string) (workorders.ERP, string, erpConfig, error) {
 	if path == "" {
 		return nil, "", erpConfig{}, fmt.Errorf("%w: -c is missing: name the configuration that says which ERP", errUsage)
 	}
-	conf, err := readConfig(path)
+	conf, err := readPartConfig(path)
 	if err != nil {
 		return nil, "", erpConfig{}, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/dataset"
+	"github.com/telltale-iot/telltale/pipeline"
 )
 
 // truthReport holds the alerts against labels.csv.
@@ -74,6 +75,15 @@ func judge(ctx context.Context, in summaryInput, s *summary) (*truthReport, *abl
 		}
 		return nil
 	})
+	if err == nil && s.EventFrom.IsZero() { // nobody gave a verdict
+		err = in.db.EachFrame(ctx, func(f pipeline.Frame) error {
+			if s.EventFrom.IsZero() {
+				s.EventFrom = f.Time
+			}
+			s.EventTo = f.Time
+			return nil
+		})
+	}
 	if err != nil || len(labels) == 0 {
 		return nil, nil, err
 	}
