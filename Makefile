@@ -15,6 +15,7 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI := build/tools/golangci-lint
 TAGS     := accept,browser
 SEEDS    ?= 3
+SETS     ?= # of test-data, a regular expression; empty: all
 TESTFLAGS ?=
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
@@ -81,7 +82,7 @@ test-data: build ## acceptance on the folder of dataset folders named by TELLTAL
 	@if [ -z "$${TELLTALE_DATA:-}" ] || [ ! -d "$$TELLTALE_DATA" ]; then echo "skipped: no data at $${TELLTALE_DATA:-TELLTALE_DATA (not set)}"; \
 	else export TELLTALE_DATA="$$(cd "$$TELLTALE_DATA" && pwd)"; \
 	go test -count=1 -timeout 10m $(TESTFLAGS) -run 'Data|Folder|Virkler' ./dataset ./physics; \
-	go test -count=1 -timeout 30m -tags accept $(TESTFLAGS) -run '^TestAcceptData$$' ./cmd/telltale; fi
+	go test -count=1 -timeout 30m -tags accept $(TESTFLAGS) -run '^TestAcceptData$$/$(SETS)' ./cmd/telltale; fi
 
 test-crash: onnxruntime ## kills, full disks and restarts
 	go test -race -count=1 $(TESTFLAGS) -run 'Kill|Crash|DiskFull|Torn|Restart' ./pipeline ./store/... ./workorders/... ./ingest/...
