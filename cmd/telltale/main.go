@@ -35,6 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), backtestCommand(), simulateCommand(), versionCommand(),
 		alertsCommand(),
+		benchCommand(),
 		featuresCommand(),
 		learnCommand(),
 		modelCommand(),
