@@ -60,7 +60,7 @@ fmt: tools ## format everything
 	$(GOLANGCI) fmt
 
 lint: tools ## golangci-lint over the whole tree; builds it on the first call
-	$(GOLANGCI) run --timeout 10m --build-tags $(TAGS) ./...
+	$(GOLANGCI) run --allow-parallel-runners --timeout 10m --build-tags $(TAGS) ./...
 
 tools: $(GOLANGCI)
 $(GOLANGCI):

@@ -275,7 +275,9 @@ func TestAcceptAModelThatCannotBeFed(t *testing.T) {
 		oneError(t, said(telltale(t, args...)), 1, "drivetrain-lstm", "de_acc/rms", "not produced")
 	}
 	oneError(t, said(telltale(t, "backtest", dir, "--out", filepath.Join(t.TempDir(), "out"), "--repo", repo, "--model", "drivetrain-lstm:99")), 1, "drivetrain-lstm:99")
-	sameRows(t, clean, backtested(t, dir, "--repo", filepath.Join(t.TempDir(), "empty"))) // nothing in production costs the learned view alone
+	sameRows(t, clean, backtested(t, dir, "--repo", t.TempDir())) // nothing in production costs the learned view alone
+	nowhere := filepath.Join(t.TempDir(), "mistyped")
+	oneError(t, said(telltale(t, "backtest", dir, "--out", filepath.Join(t.TempDir(), "out"), "--repo", nowhere)), 1, "mistyped")
 }
 
 // said leaves out of stderr what only informs.

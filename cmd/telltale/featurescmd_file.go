@@ -142,16 +142,16 @@ func (f *featuresOf) npy(b []byte) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, _ := strconv.Atoi(shape[1]) //nolint:errcheck // digits; one too large does not fit the data
+	rows, _ := strconv.Atoi(shape[1]) // digits; one too large does not fit the data
 	columns := 1
 	if shape[2] != "" {
-		columns, _ = strconv.Atoi(shape[2]) //nolint:errcheck // as above
+		columns, _ = strconv.Atoi(shape[2])
 	}
 	if rows < 0 || columns < 1 || rows > len(x) || columns > len(x)+1 || rows*columns != len(x) {
 		return nil, fmt.Errorf("%d numbers do not fill the shape %s×%s", len(x), shape[1], shape[2])
 	}
 	if rows == 1 {
-		rows, columns = columns, 1
+		columns = 1
 	}
 	return f.pick(x, columns, npyFortran.MatchString(head))
 }

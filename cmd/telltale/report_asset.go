@@ -160,10 +160,10 @@ func (b *reportBuilder) verdict(a asset.Alert) string {
 			over++
 		}
 	}
-	switch {
-	case labels == 0:
+	switch labels {
+	case 0:
 		return "false: no fault of this asset is labelled"
-	case labels == over:
+	case over:
 		return "false: opened after the labelled end"
 	}
 	return "not the first on a labelled asset"
