@@ -46,8 +46,12 @@ type benchStage struct {
 // benchStages lists the stages in the order in which they run.
 func benchStages() []benchStage {
 	return []benchStage{
-		{"features", (*benchmark).features}, {"decode", (*benchmark).decode}, {"flow", (*benchmark).flow}, {"store", (*benchmark).store},
-		{"model", (*benchmark).model}, {"scale", (*benchmark).scale},
+		{"features", (*benchmark).features},
+		{"decode", (*benchmark).decode},
+		{"flow", (*benchmark).flow},
+		{"store", (*benchmark).store},
+		{"model", (*benchmark).model},
+		{"scale", (*benchmark).scale},
 	}
 }
 

@@ -50,7 +50,7 @@ func writeReport(ctx context.Context, path string, s *summary, db *sqlite.Store,
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	p := &reportPage{S: s, Orders: orders, Counts: reportCounts(s), Truth: newReportTruth(s), Caveats: caveats(s, w)}
+	p := &reportPage{S: s, Orders: orders, Counts: reportCounts(s), Truth: newReportTruth(s), Caveats: caveats(s, w, tracks)}
 	p.Headline, p.Tiles = headline(s, alerts), tiles(s)
 	p.Fleet = fleet(s, w, tracks, alerts)
 	b := &reportBuilder{db: db, page: p, tracks: tracks, alerts: alerts}

@@ -125,15 +125,21 @@ func tiles(s *summary) []reportTile {
 }
 
 // caveats are the notes of the run and what else its figures do not prove.
-func caveats(s *summary, w *works) []string {
+func caveats(s *summary, w *works, tracks map[part]*track) []string {
 	out := slices.Clone(s.Notes)
-	learning := false
+	learning, silent := false, 0
 	for _, id := range w.ids {
+		if !slices.ContainsFunc(tracksOf(tracks, id), func(t *track) bool { return t.worst.Risk.Known() }) {
+			silent++
+		}
 		l := w.plates[id].Learning
 		learning = learning || l != nil && *l != (asset.Learning{})
 	}
 	if learning {
 		out = append(out, "Baselines were learned on the shaded span of each asset, which is taken as healthy: a fault already there is part of what counts as normal.")
+	}
+	if silent > 0 {
+		out = append(out, fmt.Sprintf("%d asset(s) never got a verdict: no view had anything to go by. That they have no alert says nothing.", silent))
 	}
 	t := s.Truth
 	if t == nil {
