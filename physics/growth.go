@@ -3,6 +3,7 @@ package physics
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/features"
@@ -18,7 +19,7 @@ type GrowthOptions struct {
 	ThresholdSd float64     // uncertainty of that level, as a share of the way from healthy to failed; default 0.15
 	Healthy     float64     // healthy level where it is declared; 0: learned
 	BaselineN   int         // instants that the healthy level is learned from when there is no commissioning span; default 50
-	Mode        asset.Mode  // default wear
+	Mode        asset.Mode  // of indicators that name none themselves; default wear
 	Limit       float64     // share of the way at which the law speaks up; default 0.5
 	MemoryH     float64     // over which the slope is learned; default a tenth of the age
 	Diffusion   float64     // random part of the growth, share of the way per root hour; default 0
@@ -277,10 +278,10 @@ func (l Growth) assess(x []float64, in features.Snapshot, y []float64) asset.Ass
 	if x[growthNIS] > 1.5 {
 		a.Trust *= 0.7
 	}
-	if visible || a.Abnormal {
-		a.Modes = map[asset.Mode]float64{l.opt.Mode: 0.5}
-	}
 	i := int(x[growthWorst])
+	if visible || a.Abnormal {
+		a.Modes = map[asset.Mode]float64{l.modeOf(l.opt.Keys[i]): 0.5}
+	}
 	healthy := x[growthSize+3*i+1]
 	text := fmt.Sprintf("%s is %.0f %% of the way from healthy (%.3g) to failed (%.3g)",
 		l.opt.Keys[i], 100*level, l.unscale(healthy), l.unscale(healthy+l.way(healthy)))
@@ -291,6 +292,22 @@ func (l Growth) assess(x []float64, in features.Snapshot, y []float64) asset.Ass
 		fact(l.Name(), l.opt.Keys[i], l.unscale(y[i]), l.unscale(healthy+l.way(healthy)), text+"; "+f.basis),
 	}
 	return a
+}
+
+// modeOf is what the leading indicator stands for: a defect line names its part.
+func (l Growth) modeOf(key string) asset.Mode {
+	_, name, _ := strings.Cut(key, "/")
+	switch name {
+	case "defect_bpfo":
+		return asset.OuterRace
+	case "defect_bpfi":
+		return asset.InnerRace
+	case "defect_bsf":
+		return asset.RollingElement
+	case "defect_ftf":
+		return asset.Cage
+	}
+	return l.opt.Mode
 }
 
 // Quantities names the state for people.

@@ -118,8 +118,10 @@ func compareAlerts(in summaryInput, labels []dataset.Label, span map[asset.ID][2
 			if c.Alert == "" {
 				mode, _ := a.Current()
 				c.Alert, c.Named = a.ID, mode
-				c.LeadH = asset.Number(l.End.Sub(a.Opened).Hours())
-				leads = append(leads, float64(c.LeadH))
+				if !l.End.IsZero() { // a fault that is still there has no lead yet
+					c.LeadH = asset.Number(l.End.Sub(a.Opened).Hours())
+					leads = append(leads, float64(c.LeadH))
+				}
 				t.Detected++
 				if l.Mode != asset.Healthy && mode != l.Mode {
 					t.WrongMode++
