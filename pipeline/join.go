@@ -34,6 +34,7 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 		l.rebuild(a)
 		return nil, nil
 	}
+	l.moved = true
 	if err := s.settle(l); err != nil {
 		return nil, err
 	}
@@ -106,6 +107,7 @@ func (s *Shard) idle(but *line) []instant {
 		if l == but || len(l.order.pending) == 0 && !l.halfFilled() || s.clock.Sub(l.order.newest) < idleTimeout {
 			continue
 		}
+		l.moved = true
 		for _, g := range l.order.flush() {
 			out = append(out, instant{l, g})
 		}

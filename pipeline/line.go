@@ -20,6 +20,7 @@ type line struct {
 	spectra      time.Time         // when spectra were last kept
 	waiting      map[int64]bool    // readings that were pending at the restart
 	settled      bool              // new readings have begun to come
+	moved        bool              // since the last batch: its state is to be saved
 	commissioned bool              // a first instant was judged
 	saved        map[string][]byte // carried parts of the line itself, as last saved
 }

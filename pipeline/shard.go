@@ -85,6 +85,7 @@ func (s *Shard) Finish(ctx context.Context, next int64) (Effects, error) {
 	s.fx.Next = next
 	var moments []*moment
 	for _, l := range s.sorted() {
+		l.moved = true
 		for _, in := range l.order.flush() {
 			moments = append(moments, s.observe(instant{l, in})...)
 		}
@@ -173,6 +174,10 @@ func (s *Shard) end() (Effects, error) {
 		if low, ok := l.low(); ok {
 			s.fx.Low = min(s.fx.Low, low)
 		}
+		if !l.moved {
+			continue
+		}
+		l.moved = false
 		if err := l.save(s.fx.State); err != nil {
 			return Effects{}, err
 		}

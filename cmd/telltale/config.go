@@ -29,6 +29,7 @@ type config struct {
 	Shards  int               `yaml:"shards,omitempty"` // default 2; changing it needs an empty store
 	Base    string            `yaml:"baseline,omitempty"`
 	path    string
+	body    []byte // of the file, for the lines of its errors
 }
 
 type sourceConfig struct {
@@ -71,11 +72,7 @@ func readConfig(path string) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
-	}
-	return c, c.validate(body)
+	return c, c.validate(c.body)
 }
 
 // readPartConfig reads a file of which only some sections are wanted: what is
@@ -85,7 +82,7 @@ func readPartConfig(path string) (*config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	c := &config{path: path}
+	c := &config{path: path, body: body}
 	if err := yaml.UnmarshalWithOptions(body, c, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, false))
 	}
