@@ -21,7 +21,9 @@ type Waveform struct {
 	Start   time.Time // of Samples[0]
 	RateHz  float64
 	Unit    string    // canonical (see Canonical), m/s² for accelerations
-	Samples []float32 // in Unit
+	Samples []float32 // in Unit; nil when it has Counts
+	Counts  []int16   // of a converter, as it delivered them
+	Scale   float64   // value of one count in Unit; of no meaning for Samples
 	Quality float64   // 0–100
 	First   bool      // Samples[0] opens a record
 	Last    bool      // the last sample closes it
@@ -43,6 +45,9 @@ type Event struct {
 	Text      string
 }
 
+// Len is the number of samples.
+func (w Waveform) Len() int { return max(len(w.Samples), len(w.Counts)) }
+
 // Window is a stretch of one channel, or of all metrics at one instant, that
 // features are computed from, with the operating point it was taken at.
 type Window struct {
@@ -54,17 +59,22 @@ type Window struct {
 	End       time.Time // of the newest sample
 	RateHz    float64
 	Unit      string
-	Samples   []float32 // of the channel, in Unit
+	Samples   []float32 // of the channel, in Unit; nil when it has Counts
+	Counts    []int16   // of a converter, as it delivered them
+	Scale     float64   // value of one count in Unit
 	Points    []Point   // of the instant, when Channel is empty
 	SpeedRpm  Number    // shaft speed while it was taken
 	LoadN     Number
 	Quality   float64 // 0–100, the least of its parts
 }
 
+// Len is the number of samples.
+func (w Window) Len() int { return max(len(w.Samples), len(w.Counts)) }
+
 // Seconds is the window's length.
 func (w Window) Seconds() float64 {
 	if w.RateHz <= 0 {
 		return 0
 	}
-	return float64(len(w.Samples)) / w.RateHz
+	return float64(w.Len()) / w.RateHz
 }

@@ -3,6 +3,8 @@ package features
 import (
 	"math"
 	"slices"
+
+	"github.com/telltale-iot/telltale/dsp"
 )
 
 // envelope is the squared envelope of one band, at a rate just high enough for it.
@@ -12,83 +14,72 @@ type envelope struct {
 }
 
 // enveloper turns the transform of a block into squared-envelope spectra. It
-// reuses its memory and belongs to one extractor.
-type enveloper struct {
-	plans  *plans
-	pad    []complex128
-	block  []complex128
-	square []float64
-	bins   []complex128
+// reuses its memory.
+type enveloper[T dsp.Float] struct {
+	transforms *transforms[T]
+	room       [2][]T
+	re, im     []T // of room
 }
 
 // spectrum writes the amplitude spectrum of the squared envelope of the band of
 // bins [lo, hi) into dst, want bins of it, by step rate/n, and returns its moments.
-// x is the one-sided transform of a mean-free block of n samples.
+// (re, im) is the one-sided transform of a mean-free block of n samples.
 //
 // The analytic signal of the band is its positive bins doubled. Its transform
 // back is taken at P ≥ hi−lo+want points instead of n: the squared envelope has
 // no line beyond the band's width, so nothing folds into the bins that are kept.
 // With the boxcar, dst[k] = 2/n·|FFT(e²−⟨e²⟩)|; with Hann the same is smoothed by
 // the window and corrected by 2, so that a line on a bin keeps its height.
-func (e *enveloper) spectrum(dst []float64, x []complex128, n, lo, hi, want int, w taper) ([]float64, envelope) {
-	lo, hi = max(lo, 1), min(hi, len(x))
+func (e *enveloper[T]) spectrum(dst, re, im []T, n, lo, hi, want int, w taper) ([]T, envelope) {
+	lo, hi = max(lo, 1), min(hi, len(re))
 	width := hi - lo
 	dst = resize(dst, max(want, 0))
-	clear(dst)
 	if width <= 0 || want <= 0 {
+		clear(dst)
 		return dst, envelope{}
 	}
-	p := e.plans.smoothAbove(max(width+want+1, 2*want+2))
-	out := e.moments(x, n, lo, hi, p)
-	for i := range e.square {
-		e.square[i] -= out.Mean
-	}
-	e.bins = e.plans.half(e.bins, e.square)
-	e.bins[0] = 0
-	scale := 2 / float64(p)
-	for i := 1; i < want && i < width && i < len(e.bins)-1; i++ {
-		c := e.bins[i]
-		if w == hann {
-			c = 2 * hannBin(e.bins, p, i)
-		}
-		dst[i] = scale * math.Hypot(real(c), imag(c))
-	}
+	p := dsp.SmoothAbove(max(width+want+1, 2*want+2, 4))
+	p += p % 2
+	out := e.moments(re, im, n, lo, hi, p)
+	e.re, e.im = e.re[:p/2+1], e.im[:p/2+1]
+	e.transforms.ofReal(p).Split(e.re, e.im)
+	k := 2 / float64(n)
+	reach := min(want, width)
+	dsp.Amplitudes(dst[:reach], e.re, e.im, w == hann, 2/float64(p)*k*k)
+	clear(dst[reach:])
 	return dst, out
 }
 
-// moments fills square with the squared envelope of the bins [lo, hi) at p ≥ hi−lo
-// points and returns its mean and kurtosis.
-func (e *enveloper) moments(x []complex128, n, lo, hi, p int) envelope {
-	e.pad, e.block, e.square = resize(e.pad, p), resize(e.block, p), resize(e.square, p)
-	clear(e.pad)
-	copy(e.pad, x[lo:hi])
+// moments leaves the squared envelope of the bins [lo, hi) at p ≥ hi−lo points, an
+// even number, packed for its transform, and returns its mean and kurtosis.
+func (e *enveloper[T]) moments(re, im []T, n, lo, hi, p int) envelope {
+	if len(e.room[0]) < p {
+		e.room[0], e.room[1] = dsp.Apart[T](p)
+	}
+	e.re, e.im = e.room[0][:p], e.room[1][:p]
+	copy(e.re, re[lo:hi])
+	copy(e.im, im[lo:hi])
+	clear(e.re[hi-lo:])
+	clear(e.im[hi-lo:])
 	if n%2 == 0 && hi-1 == n/2 {
-		e.pad[hi-1-lo] /= 2 // the bin at half the rate is its own mirror image
+		e.re[hi-1-lo] /= 2 // the bin at half the rate is its own mirror image
 	}
-	e.block = e.plans.cfft(p).Sequence(e.block, e.pad)
+	e.transforms.ofComplex(p).Inverse(e.re, e.im)
+	even, odd := e.transforms.ofReal(p).Packed()
+	mean, fourth := dsp.SquaredEnvelope(even, odd, e.re, e.im)
 	k := 2 / float64(n)
-	mean, fourth := 0.0, 0.0
-	for i, c := range e.block {
-		re, im := k*real(c), k*imag(c)
-		s := re*re + im*im
-		e.square[i] = s
-		mean += s
-		fourth += s * s
-	}
-	mean /= float64(p)
-	fourth /= float64(p)
-	return envelope{Mean: mean, Kurtosis: ratio(fourth, mean*mean) - 2}
+	return envelope{Mean: mean * k * k, Kurtosis: ratio(fourth, mean*mean) - 2}
 }
 
 // comb measures how far the lines of a family stand out of an envelope spectrum.
-type comb struct {
+type comb[T dsp.Float] struct {
 	slip float64 // share of k·f within which a line is looked for
-	sort []float64
+	sort []T
 }
 
 // snr is the highest bin within max(slip·f, 2 bins) of f over the median of the
 // bins within ±side Hz that are outside; NaN beyond the spectrum or over zero.
-func (c *comb) snr(spectrum []float64, stepHz, f, side float64) float64 {
+func (c *comb[T]) snr(spectrum []T, stepHz, f, side float64) float64 {
 	at := f / stepHz
 	half := max(c.slip*at, 2)
 	lo, hi := int(math.Ceil(at-half)), int(math.Floor(at+half))
@@ -113,8 +104,7 @@ func (c *comb) snr(spectrum []float64, stepHz, f, side float64) float64 {
 	if len(c.sort) == 0 || hi < lo {
 		return math.NaN()
 	}
-	slices.Sort(c.sort)
-	return ratio(slices.Max(spectrum[lo:hi+1]), sortedMedian(c.sort))
+	return ratio(float64(slices.Max(spectrum[lo:hi+1])), medianOf(c.sort))
 }
 
 // found is how far a line must stand out to be counted, 6 dB.
@@ -122,7 +112,7 @@ const found = 2
 
 // score is the mean over the harmonics 1…n of max(0, 20·log10 SNR) in dB, of
 // those that the spectrum reaches, and how many stand out; NaN when none does.
-func (c *comb) score(spectrum []float64, stepHz, f float64, harmonics int) (db float64, count int) {
+func (c *comb[T]) score(spectrum []T, stepHz, f float64, harmonics int) (db float64, count int) {
 	n := 0
 	for k := 1; k <= harmonics; k++ {
 		r := c.snr(spectrum, stepHz, float64(k)*f, 0.3*f)
@@ -144,7 +134,7 @@ func (c *comb) score(spectrum []float64, stepHz, f float64, harmonics int) (db f
 }
 
 // sidebands counts the lines k·f ± g that stand out, k = 1…n.
-func (c *comb) sidebands(spectrum []float64, stepHz, f, g float64, harmonics int) int {
+func (c *comb[T]) sidebands(spectrum []T, stepHz, f, g float64, harmonics int) int {
 	count := 0
 	for k := 1; k <= harmonics; k++ {
 		for _, s := range [...]float64{-g, g} {
@@ -161,44 +151,41 @@ func (c *comb) sidebands(spectrum []float64, stepHz, f, g float64, harmonics int
 // much as a loud one that does not, and the mean power over the bands is taken.
 // Noise averages out; a comb stays wherever it shows. No single band has to be
 // chosen (compare the enhanced envelope spectrum, Abboud & al. 2017, MSSP 94).
-type merge struct {
-	sum  []float64
-	sort []float64
+type merge[T dsp.Float] struct {
+	sum  []T
+	sort []T
 	n    int
 }
 
-func (m *merge) reset(bins int) {
+func (m *merge[T]) reset(bins int) {
 	m.sum = resize(m.sum, bins)
 	clear(m.sum)
 	m.n = 0
 }
 
-func (m *merge) add(s []float64) {
+func (m *merge[T]) add(s []T) {
 	if len(s) < 2 {
 		return
 	}
 	m.sort = append(m.sort[:0], s[1:]...)
-	slices.Sort(m.sort)
-	floor := sortedMedian(m.sort)
-	if floor <= 0 || math.IsInf(1/(floor*floor), 0) || math.IsNaN(floor) {
+	floor := medianOf(m.sort)
+	k := 1 / (floor * floor)
+	if !(floor > 0) || math.IsInf(float64(T(k)), 0) {
 		return
 	}
-	for i, v := range s {
-		r := v / floor
-		m.sum[i] += r * r
-	}
+	dsp.AddPower(m.sum, s, k)
 	m.n++
 }
 
 // result is the root mean square over the bands, as multiples of the floor.
-func (m *merge) result(dst []float64) []float64 {
+func (m *merge[T]) result(dst []T) []T {
 	dst = resize(dst, len(m.sum))
 	for i, v := range m.sum {
 		if m.n == 0 {
 			dst[i] = 0
 			continue
 		}
-		dst[i] = math.Sqrt(v / float64(m.n))
+		dst[i] = T(math.Sqrt(float64(v) / float64(m.n)))
 	}
 	return dst
 }

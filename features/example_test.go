@@ -20,8 +20,8 @@ func ExampleWaveExtractor() {
 		since := math.Mod(float64(i)/25600, 1/strikeHz)
 		samples[i] = float32(math.Exp(-1000*since)*math.Sin(2*math.Pi*4000*since) + 0.01*math.Sin(float64(i*i)))
 	}
-	extractor := features.NewExtractor(features.ExtractorOptions{}, plate)
-	v, _, _ := extractor.Extract(asset.Window{Channel: "seat", Unit: "m/s²", RateHz: 25600, Samples: samples, SpeedRpm: 1500, Quality: 100})
+	extractor := features.NewExtractor(features.ExtractorOptions{}, plate, nil)
+	v, _, _ := extractor.Extract(asset.Window{Channel: "seat", Unit: "m/s²", RateHz: 25600, Samples: samples, SpeedRpm: 1500, Quality: 100}, false)
 	mode, _ := features.Diagnose(features.DefectScoresOf(v))
 	fmt.Printf("%s at %.1f Hz\n", mode, strikeHz)
 	// Output: outer-race at 89.6 Hz

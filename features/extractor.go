@@ -5,35 +5,28 @@ import (
 	"slices"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/dsp"
 )
 
-// WaveExtractor turns the windows of one asset into vectors. It reuses its
-// memory, so one goroutine owns it; what it returns is the caller's, but for
-// Vector.Fields, which vectors of a channel share and nobody may write to.
+// WaveExtractor turns the windows of one asset into vectors. It works in the
+// memory of its workspace, so the goroutine that owns that owns it; what it returns
+// is the caller's, but for Vector.Fields and Vector.Reasons, which vectors of a
+// channel share and nobody may write to.
 type WaveExtractor struct {
-	opt       ExtractorOptions
-	plate     asset.Nameplate
-	layouts   map[layoutKey]*layout
-	welcher   welcher
-	enveloper enveloper
-	merge     merge
-	comb      comb
-	kurtogram kurtogram
-	x         []float64 // mean-free samples
-	scratch   []float64
-	lines     []float64 // envelope spectrum of the defect scores
-	band      []float64 // envelope spectrum of one band
+	opt     ExtractorOptions
+	plate   asset.Nameplate
+	layouts map[layoutKey]*layout
+	space   *Workspace
 }
 
-// NewExtractor makes the extractor of an asset. Options that Validate refuses
-// are the caller's mistake; what is out of range counts as not given.
-func NewExtractor(opt ExtractorOptions, plate asset.Nameplate) *WaveExtractor {
-	opt = opt.filled()
-	p := newPlans()
-	return &WaveExtractor{
-		opt: opt, plate: plate, layouts: map[layoutKey]*layout{},
-		welcher: welcher{plans: p}, enveloper: enveloper{plans: p}, comb: comb{slip: opt.Slip},
+// NewExtractor makes the extractor of an asset, in a workspace that it may share
+// with others of the same goroutine; nil gives it one of its own. Options that
+// Validate refuses are the caller's mistake; what is out of range counts as not given.
+func NewExtractor(opt ExtractorOptions, plate asset.Nameplate, space *Workspace) *WaveExtractor {
+	if space == nil {
+		space = NewWorkspace()
 	}
+	return &WaveExtractor{opt: opt.filled(), plate: plate, layouts: map[layoutKey]*layout{}, space: space}
 }
 
 // minSamples below which a window has no spectrum.
@@ -43,59 +36,92 @@ const minSamples = 16
 // 2 Hz for machines that turn slower.
 const lowSpeedRpm = 600
 
-// Extract computes the features of a window: of its samples when it has a
-// channel, else of its points. Whatever cannot be computed is missing with its
-// reason; the error is always nil. Spectra come only from windows that gave one.
-func (e *WaveExtractor) Extract(w asset.Window) (Vector, []Spectrum, error) {
-	if w.Channel == "" {
-		return e.telemetry(w), nil, nil
-	}
-	l := e.layout(w)
-	d := newDraft(l.fields, w)
-	why, clipped := Sanity(w.Samples)
-	if why == "" && !(w.RateHz > 0 && w.RateHz <= maxRateHz) {
-		why = ReasonRate
-	}
-	if why != "" {
-		d.rest(why)
-		return d.v, nil, nil
-	}
-	if clipped {
-		d.v.Quality = min(d.v.Quality, clippedQuality)
-	}
-	e.x = resize(e.x, len(w.Samples))
-	for i, v := range w.Samples {
-		e.x[i] = float64(v)
-	}
-	centre(e.x)
-	e.statistics(d)
-	if len(e.x) < minSamples {
-		d.rest(ReasonShort)
-		return d.v, nil, nil
-	}
-	n := e.welcher.plans.smooth(len(e.x))
-	density, _ := e.welcher.welch(e.x[:n], w.RateHz, n, 0, removeMean, hann)
-	turn := e.turning(l, w)
-	e.spectral(d, l, density, turn)
-	spectra := e.envelopes(d, l, density, turn)
-	if e.opt.SpectrumBins > 0 {
-		spectra = append([]Spectrum{e.accelerationSpectrum(l, density, turn)}, spectra...)
-	}
-	return d.v, spectra, nil
-}
-
 // maxRateHz bounds what a sample rate can be taken for.
 const maxRateHz = 1e9
 
 // clippedQuality is good enough to show and not to learn from.
 const clippedQuality = 60
 
-// statistics puts what the mean-free samples say without a spectrum.
-func (e *WaveExtractor) statistics(d *draft) {
-	m, _ := MomentsOf(e.x)
-	for _, v := range [...]float64{m.RMS, m.Peak, m.Crest, m.Kurtosis, m.Skewness, m.Shape, m.Impulse} {
+// Extract computes the features of a window: of its samples when it has a
+// channel, else of its points. Whatever cannot be computed is missing with its
+// reason; the error is always nil. Spectra are made when they are asked for, of
+// windows that have one.
+func (e *WaveExtractor) Extract(w asset.Window, spectra bool) (Vector, []Spectrum, error) {
+	if w.Channel == "" {
+		return e.telemetry(w), nil, nil
+	}
+	b := block[float32]{values: w.Samples, counts: w.Counts, scale: 1}
+	if w.Counts != nil {
+		b.scale = w.Scale
+	}
+	v, s := extract(e, e.space.single, b, w, spectra)
+	return v, s, nil
+}
+
+// Exact computes in float64 what Extract computes in float32, by the same source,
+// of x in place of the window's samples: for checking, and for samples that float32
+// does not hold.
+func (e *WaveExtractor) Exact(w asset.Window, x []float64) (Vector, []Spectrum, error) {
+	if e.space.double == nil {
+		e.space.double = newAnalysis[float64]()
+	}
+	v, s := extract(e, e.space.double, block[float64]{values: x, scale: 1}, w, true)
+	return v, s, nil
+}
+
+// extract is the way of a window of samples through all passes.
+func extract[T dsp.Float](e *WaveExtractor, a *analysis[T], b block[T], w asset.Window, spectra bool) (Vector, []Spectrum) {
+	l := e.layout(w)
+	d := e.draft(l, w, b.len())
+	if why := a.sanity(b, w.RateHz); why != "" {
+		d.rest(why)
+		return d.done(), nil
+	}
+	if a.clipped(b) {
+		d.v.Quality = min(d.v.Quality, clippedQuality)
+	}
+	n := smoothBelow(b.len())
+	a.centre(b, n)
+	m := a.moments(b.len())
+	for _, v := range [...]float64{m.RMS, m.Peak, m.Crest, m.Kurtosis, m.Skewness, m.Shape, m.Impulse, m.Clearance} {
 		d.put(v, ReasonUndefined)
 	}
+	if b.len() < minSamples {
+		d.rest(ReasonShort)
+		return d.done(), nil
+	}
+	a.transform()
+	p, t := a.power(w.RateHz), e.turning(l, w)
+	a.spectral(d, l, p, t)
+	a.envelopes(e, d, l, p, t, b)
+	if !spectra || e.opt.SpectrumBins <= 0 {
+		return d.done(), nil
+	}
+	return d.done(), []Spectrum{a.amplitudes(e, l, p, t), a.envelopeLines(e, l, p, t)}
+}
+
+// sanity says why nothing can be computed of a window.
+func (a *analysis[T]) sanity(b block[T], rateHz float64) asset.Reason {
+	if b.len() == 0 {
+		return ReasonEmpty
+	}
+	a.look(b)
+	switch {
+	case !a.levels.Finite:
+		return ReasonNonFinite
+	case flat(a.levels, b.len()):
+		return ReasonFlat
+	case !(rateHz > 0 && rateHz <= maxRateHz):
+		return ReasonRate
+	}
+	return ""
+}
+
+func (a *analysis[T]) clipped(b block[T]) bool {
+	if b.counts != nil {
+		return clipping(b.counts, a.levels)
+	}
+	return clipping(b.values, a.levels)
 }
 
 // turning is how the channel's shaft turned while the window was taken.
@@ -120,15 +146,15 @@ func (e *WaveExtractor) turning(l *layout, w asset.Window) turning {
 }
 
 // spectral puts velocity, bands, shape and harmonics of the shaft.
-func (e *WaveExtractor) spectral(d *draft, l *layout, p power, t turning) {
+func (a *analysis[T]) spectral(d *draft, l *layout, p power[T], t turning) {
 	nyquist := p.StepHz * float64(p.N) / 2
-	if l.velocity != 0 {
+	if l.velocity != noVelocity {
 		lo := 10.0
 		if t.Rpm < lowSpeedRpm {
 			lo = 2
 		}
 		if l.velocity == ofAcceleration {
-			d.put(p.velocityRMS(lo, 1000), ReasonShort)
+			d.put(p.velocityRMS(lo, 1000, &a.inverse), ReasonShort)
 		} else {
 			d.put(l.toMMS*p.bandRMS(lo, math.Nextafter(1000, 1001)), ReasonShort)
 		}
@@ -144,9 +170,9 @@ func (e *WaveExtractor) spectral(d *draft, l *layout, p power, t turning) {
 		}
 	}
 	s := p.shape()
-	d.put(s.CentroidHz, ReasonUndefined)
-	d.put(s.Entropy, ReasonUndefined)
-	d.put(s.Flatness, ReasonUndefined)
+	for _, v := range [...]float64{s.CentroidHz, s.SpreadHz, s.Rolloff95, s.Entropy, s.Flatness} {
+		d.put(v, ReasonUndefined)
+	}
 	for k := 1; k <= 3; k++ {
 		f := float64(k) * t.Hz
 		switch {
@@ -162,25 +188,25 @@ func (e *WaveExtractor) spectral(d *draft, l *layout, p power, t turning) {
 	}
 }
 
-// accelerationSpectrum is the amplitude spectrum as evidence, in the channel's unit.
-func (e *WaveExtractor) accelerationSpectrum(l *layout, p power, t turning) Spectrum {
-	e.scratch = resize(e.scratch, len(p.Density))
+// amplitudes is the amplitude spectrum as evidence, in the channel's unit.
+func (a *analysis[T]) amplitudes(e *WaveExtractor, l *layout, p power[T], t turning) Spectrum {
+	a.shown = resize(a.shown, len(p.Density))
 	for k, v := range p.Density {
-		e.scratch[k] = p.lineAmplitude(v)
+		a.shown[k] = T(p.lineAmplitude(v))
 	}
 	kind := l.kind
 	if kind == "" {
 		kind = "acceleration"
 	}
-	return e.evidence(l, kind, l.unit, p.StepHz, e.scratch, t)
+	return evidence(e, l, kind, l.unit, p.StepHz, a.shown, t)
 }
 
 // evidence keeps the highest of every few bins, so that no line is lost.
-func (e *WaveExtractor) evidence(l *layout, kind, unit string, stepHz float64, s []float64, t turning) Spectrum {
+func evidence[T dsp.Float](e *WaveExtractor, l *layout, kind, unit string, stepHz float64, s []T, t turning) Spectrum {
 	pool := max(1, (len(s)+e.opt.SpectrumBins-1)/e.opt.SpectrumBins)
 	out := Spectrum{Channel: l.channel, Kind: kind, Unit: unit, StepHz: stepHz * float64(pool), Bins: make([]float32, 0, (len(s)+pool-1)/pool)}
 	for at := 0; at < len(s); at += pool {
-		top := slices.Max(s[at:min(at+pool, len(s))])
+		top := float64(slices.Max(s[at:min(at+pool, len(s))]))
 		out.Bins = append(out.Bins, float32(min(top, math.MaxFloat32)))
 	}
 	if t.Why == "" {

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/dsp"
 )
 
 // The band of envelope_rms and envelope_kurtosis where none is given, as shares
@@ -24,49 +25,74 @@ const (
 // defaultEnvelopeHz is how far the envelope spectrum reaches without a bearing.
 const defaultEnvelopeHz = 1000
 
-// envelopes puts the envelope's own features and the defect scores, and returns
-// the envelope spectrum as evidence.
-func (e *WaveExtractor) envelopes(d *draft, l *layout, p power, t turning) []Spectrum {
+// envelopes puts the envelope's own features and the defect scores.
+func (a *analysis[T]) envelopes(e *WaveExtractor, d *draft, l *layout, p power[T], t turning, b block[T]) {
 	rate := p.StepHz * float64(p.N)
+	want := e.reach(l, t, p.StepHz, p.N)
 	fixed := e.opt.Envelope != Band{}
 	band := Band{trendLo * rate, trendHi * rate}
 	if fixed {
 		band = e.opt.Envelope
 	}
-	lo, hi := binsOf(band, p)
-	var env envelope
+	lo, hi := binsOf(band, p.StepHz, p.N)
+	env, why := envelope{math.NaN(), math.NaN()}, ReasonAlias
 	if hi > lo {
-		env = e.enveloper.moments(e.welcher.bins, p.N, lo, hi, e.enveloper.plans.smoothAbove(hi-lo))
+		why = ReasonUndefined
+		if fixed {
+			a.lines, env = a.env.spectrum(a.lines, a.re, a.im, p.N, lo, hi, want, hann)
+		} else {
+			n := dsp.SmoothAbove(max(hi-lo, 2))
+			env = a.env.moments(a.re, a.im, p.N, lo, hi, n+n%2)
+		}
 	}
-	why := ReasonUndefined
-	if hi <= lo {
-		why, env = ReasonAlias, envelope{math.NaN(), math.NaN()}
-	}
-	d.put(math.Sqrt(env.Mean), why)
+	d.put(math.Sqrt(env.Mean)*a.unit, why)
 	d.put(env.Kurtosis, why)
-	want := e.reach(l, t, p)
-	unit := l.unit + "²"
 	switch {
+	case fixed && hi <= lo:
+		a.lines = resize(a.lines, 0)
 	case fixed:
-		e.lines, _ = e.enveloper.spectrum(e.lines, e.welcher.bins, p.N, lo, hi, want, hann)
 	case e.opt.Kurtogram:
-		lo, hi = binsOf(e.kurtogram.choose(e.x[:p.N], rate, e.highest(l, t)), p)
-		e.lines, _ = e.enveloper.spectrum(e.lines, e.welcher.bins, p.N, lo, hi, want, hann)
+		lo, hi = binsOf(a.impulsive(b, rate, e.highest(l, t)), p.StepHz, p.N)
+		a.lines, _ = a.env.spectrum(a.lines, a.re, a.im, p.N, lo, hi, want, hann)
 	default:
-		unit = "1" // multiples of the floor
-		e.mergeBands(p, want)
+		a.mergeBands(p, want)
 	}
-	e.defects(d, l, p, t)
-	if e.opt.SpectrumBins <= 0 {
-		return nil
-	}
-	return []Spectrum{e.evidence(l, "envelope", unit, p.StepHz, e.lines, t)}
+	c := comb[T]{slip: e.opt.Slip, sort: a.sort}
+	c.defects(e, d, l, a.lines, p.StepHz, p.N, t)
+	a.sort = c.sort
 }
 
-// binsOf is the band as bins [lo, hi), without DC, clipped to the spectrum.
-func binsOf(b Band, p power) (lo, hi int) {
-	last := float64(p.N/2 + 1)
-	return max(1, int(min(math.Ceil(b.Lo/p.StepHz), last))), int(min(math.Floor(b.Hi/p.StepHz)+1, last))
+// impulsive is the band of the kurtogram.
+func (a *analysis[T]) impulsive(b block[T], rate, strikeHz float64) Band {
+	x := make([]float64, a.n)
+	for i := range x {
+		if b.counts != nil {
+			x[i] = float64(b.counts[i]) - a.levels.Mean
+		} else {
+			x[i] = float64(b.values[i]) - a.levels.Mean
+		}
+	}
+	var k kurtogram
+	return k.choose(x, rate, strikeHz)
+}
+
+// envelopeLines is the envelope spectrum as evidence.
+func (a *analysis[T]) envelopeLines(e *WaveExtractor, l *layout, p power[T], t turning) Spectrum {
+	unit, scale := l.unit+"²", a.unit*a.unit
+	if e.opt.Envelope == (Band{}) && !e.opt.Kurtogram {
+		unit, scale = "1", 1 // multiples of the floor
+	}
+	a.shown = resize(a.shown, len(a.lines))
+	for k, v := range a.lines {
+		a.shown[k] = T(float64(v) * scale)
+	}
+	return evidence(e, l, "envelope", unit, p.StepHz, a.shown, t)
+}
+
+// binsOf is the band as bins [lo, hi) of n samples, without DC, clipped to the spectrum.
+func binsOf(b Band, stepHz float64, n int) (lo, hi int) {
+	last := float64(n/2 + 1)
+	return max(1, int(min(math.Ceil(b.Lo/stepHz), last))), int(min(math.Floor(b.Hi/stepHz)+1, last))
 }
 
 // highest is the highest strike rate of the channel's bearing; 0 when not known.
@@ -81,36 +107,36 @@ func (e *WaveExtractor) highest(l *layout, t turning) float64 {
 }
 
 // reach is how many bins of the envelope spectrum the scores look at.
-func (e *WaveExtractor) reach(l *layout, t turning, p power) int {
+func (e *WaveExtractor) reach(l *layout, t turning, stepHz float64, n int) int {
 	hz := e.highest(l, t) * (float64(e.opt.Harmonics) + 0.5)
 	if hz <= 0 {
 		hz = defaultEnvelopeHz
 	}
-	return int(min(math.Ceil(hz/p.StepHz)+4, float64(p.N/4+1)))
+	return int(min(math.Ceil(hz/stepHz)+4, float64(n/4+1)))
 }
 
 // mergeBands fills lines with the merged envelope spectrum of all bands.
-func (e *WaveExtractor) mergeBands(p power, want int) {
+func (a *analysis[T]) mergeBands(p power[T], want int) {
 	half := p.N / 2
 	width := int(max(mergedShare*float64(p.N), mergedMargin*float64(want)))
 	width = max(8, min(width, half))
 	want = min(want, width-1)
-	e.merge.reset(want)
+	a.merge.reset(want)
 	for lo := 0; lo+width <= half+1; lo += max(1, width/2) {
-		e.band, _ = e.enveloper.spectrum(e.band, e.welcher.bins, p.N, lo, lo+width, want, hann)
-		e.merge.add(e.band)
+		a.shown, _ = a.env.spectrum(a.shown, a.re, a.im, p.N, lo, lo+width, want, hann)
+		a.merge.add(a.shown)
 	}
-	e.lines = e.merge.result(e.lines)
+	a.lines = a.merge.result(a.lines)
 }
 
 // minPeriods of a defect that a window must hold for its line to be told apart.
 const minPeriods = 5
 
 // defects puts the scores, the found harmonics and the sidebands of the families.
-func (e *WaveExtractor) defects(d *draft, l *layout, p power, t turning) {
+func (c *comb[T]) defects(e *WaveExtractor, d *draft, l *layout, lines []T, stepHz float64, n int, t turning) {
 	var why [defectLines]asset.Reason
 	var counts [defectLines]int
-	nyquist := p.StepHz * float64(p.N) / 2
+	nyquist := stepHz * float64(n) / 2
 	for i, f := range l.families {
 		hz := f.order * t.Hz
 		score := math.NaN()
@@ -119,10 +145,10 @@ func (e *WaveExtractor) defects(d *draft, l *layout, p power, t turning) {
 			why[i] = t.Why
 		case hz > nyquist:
 			why[i] = ReasonAlias
-		case hz < minPeriods*p.StepHz:
+		case hz < minPeriods*stepHz:
 			why[i] = ReasonShort
 		default:
-			score, counts[i] = e.comb.score(e.lines, p.StepHz, hz, e.opt.Harmonics)
+			score, counts[i] = c.score(lines, stepHz, hz, e.opt.Harmonics)
 			if math.IsNaN(score) {
 				why[i] = ReasonUndefined
 			}
@@ -137,11 +163,11 @@ func (e *WaveExtractor) defects(d *draft, l *layout, p power, t turning) {
 			continue
 		}
 		n, reason := 0, why[i]
-		if reason == "" && f.sideband*t.Hz < minPeriods*p.StepHz {
+		if reason == "" && f.sideband*t.Hz < minPeriods*stepHz {
 			reason = ReasonShort
 		}
 		if reason == "" {
-			n = e.comb.sidebands(e.lines, p.StepHz, f.order*t.Hz, f.sideband*t.Hz, e.opt.Harmonics)
+			n = c.sidebands(lines, stepHz, f.order*t.Hz, f.sideband*t.Hz, e.opt.Harmonics)
 		}
 		d.put(unless(reason, n), reason)
 	}

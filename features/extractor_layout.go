@@ -19,6 +19,7 @@ type layout struct {
 	families  []defectLine // those whose order is known
 	velocity  velocitySource
 	toMMS     float64
+	missing   []asset.Reason // of the last vector that lacked something
 }
 
 // velocitySource says what a channel's velocity comes from.
@@ -79,7 +80,7 @@ func (e *WaveExtractor) lay(k layoutKey) *layout {
 	}
 	add("rms", k.unit)
 	add("peak", k.unit)
-	for _, name := range [...]string{"crest", "kurtosis", "skewness", "shape", "impulse"} {
+	for _, name := range [...]string{"crest", "kurtosis", "skewness", "shape", "impulse", "clearance"} {
 		add(name, "1")
 	}
 	switch {
@@ -98,6 +99,8 @@ func (e *WaveExtractor) lay(k layoutKey) *layout {
 		add("band_rms_"+number(b.Lo)+"_"+number(b.Hi), k.unit)
 	}
 	add("centroid", "Hz")
+	add("spread", "Hz")
+	add("rolloff", "Hz")
 	add("entropy", "1")
 	add("flatness", "1")
 	for _, name := range [...]string{"harmonic_1x", "harmonic_2x", "harmonic_3x", "envelope_rms"} {
@@ -173,28 +176,33 @@ func (l *layout) marks(shaftHz, limit float64) []Mark {
 
 // draft is a vector being filled in the order of its fields.
 type draft struct {
-	v  Vector
-	at int
+	v       Vector
+	at      int
+	layout  *layout
+	reasons []asset.Reason // of the workspace
 }
 
-func newDraft(fields []Field, w asset.Window) *draft {
-	seconds := w.Seconds()
-	if math.IsNaN(seconds) || math.IsInf(seconds, 0) {
+// draft begins the vector of a window of n samples.
+func (e *WaveExtractor) draft(l *layout, w asset.Window, n int) *draft {
+	seconds := float64(n) / w.RateHz
+	if !(w.RateHz > 0) || math.IsInf(seconds, 0) {
 		seconds = 0
 	}
-	return &draft{v: Vector{
-		Channel: w.Channel, Fields: fields, Values: make([]float64, len(fields)),
+	d := &e.space.draft
+	d.reasons = resize(d.reasons, len(l.fields))
+	clear(d.reasons)
+	d.at, d.layout = 0, l
+	d.v = Vector{
+		Channel: w.Channel, Fields: l.fields, Values: e.space.values(len(l.fields)),
 		Quality: w.Quality, WindowS: seconds, Start: w.Start,
-	}}
+	}
+	return d
 }
 
 // put fills the next field; a value that is not finite is missing for that reason.
 func (d *draft) put(value float64, why asset.Reason) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
-		if d.v.Reasons == nil {
-			d.v.Reasons = make([]asset.Reason, len(d.v.Fields))
-		}
-		value, d.v.Reasons[d.at] = math.NaN(), why
+		value, d.reasons[d.at] = math.NaN(), why
 	}
 	d.v.Values[d.at] = value
 	d.at++
@@ -205,4 +213,20 @@ func (d *draft) rest(why asset.Reason) {
 	for d.at < len(d.v.Fields) {
 		d.put(math.NaN(), why)
 	}
+}
+
+// done is the vector. Windows of a channel mostly lack the same fields for the
+// same reasons: then they share them.
+func (d *draft) done() Vector {
+	for _, why := range d.reasons {
+		if why == "" {
+			continue
+		}
+		if !slices.Equal(d.reasons, d.layout.missing) {
+			d.layout.missing = slices.Clone(d.reasons)
+		}
+		d.v.Reasons = d.layout.missing
+		break
+	}
+	return d.v
 }

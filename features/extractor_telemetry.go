@@ -33,7 +33,7 @@ func (e *WaveExtractor) telemetry(w asset.Window) Vector {
 	for _, name := range extra {
 		fields = append(fields, Field{Channel: name, Name: "value"})
 	}
-	d := newDraft(fields, w)
+	d := e.draft(&layout{fields: fields}, w, 0)
 	d.v.WindowS, d.v.Quality = 0, 100
 	used := false
 	for i := range fields {
@@ -54,7 +54,7 @@ func (e *WaveExtractor) telemetry(w asset.Window) Vector {
 	if !used {
 		d.v.Quality = 0
 	}
-	return d.v
+	return d.done()
 }
 
 func last(points []asset.Point, metric string) (asset.Point, bool) {

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/dsp"
 )
 
 // Why a feature is missing, as counted.
@@ -39,25 +40,25 @@ type Moments struct {
 	Kurtosis  float64 // m₄/m₂², biased: Gauss 3, sine 1.5
 }
 
-// MomentsOf computes the statistics of x in float64, in two passes, so that a
-// small signal on a large offset keeps its digits. Reason is why nothing could
-// be computed: empty or non-finite; all fields are NaN then.
-func MomentsOf[T float32 | float64](x []T) (Moments, asset.Reason) {
+// MomentsOf computes the statistics of x, in two passes, so that a small signal on
+// a large offset keeps its digits. Reason is why nothing could be computed: empty or
+// non-finite; all fields are NaN then. An extractor calls the same two passes on
+// samples without their mean.
+func MomentsOf[T dsp.Float](x []T) (Moments, asset.Reason) {
 	m := Moments{N: len(x)}
 	if len(x) == 0 {
 		return m.missing(), ReasonEmpty
 	}
-	lo, hi, peak := float64(x[0]), float64(x[0]), 0.0
-	for _, v := range x {
-		f := float64(v)
-		if math.IsNaN(f) || math.IsInf(f, 0) {
-			return m.missing(), ReasonNonFinite
-		}
-		lo, hi, peak = min(lo, f), max(hi, f), max(peak, math.Abs(f))
+	l := dsp.LevelsOf(x)
+	if !l.Finite {
+		return m.missing(), ReasonNonFinite
 	}
-	m.Peak, m.P2P = peak, hi-lo
-	m.scaled(sums(x, exponent(peak)))
-	if lo == hi { // exactly constant: rounding must not invent a spread
+	e, spread := exponent(max(l.Max, -l.Min)), reachOf(l)
+	var none []T
+	m.aboutZero(dsp.Centre(none, none, x, 0, e), 1, e)
+	m.central(dsp.Centre(none, none, x, l.Mean, spread), 1, spread)
+	m.Mean, m.P2P = l.Mean, l.Max-l.Min
+	if l.Min == l.Max { // exactly constant: rounding must not invent a spread
 		m.Std, m.Skewness, m.Kurtosis = 0, math.NaN(), math.NaN()
 	}
 	if math.IsInf(m.P2P, 0) {
@@ -66,75 +67,25 @@ func MomentsOf[T float32 | float64](x []T) (Moments, asset.Reason) {
 	return m, ""
 }
 
-// exponent is a power of two near v, so that squares and fourth powers of x/2ᵉ
-// neither overflow nor vanish. Scaling by it loses no digit.
-func exponent(v float64) int {
-	if v == 0 {
-		return 0
-	}
-	_, e := math.Frexp(v)
-	return e
+// aboutZero are the statistics of x as summed; one of the sums is scale·2ᵉ of x.
+func (m *Moments) aboutZero(s dsp.Sums, scale float64, e int) {
+	k := 1 / float64(m.N)
+	rms, abs, root := math.Sqrt(s.Second*k), s.Abs*k, s.Root*k
+	m.RMS, m.MeanAbs, m.Peak = math.Ldexp(rms*scale, e), math.Ldexp(abs*scale, e), math.Ldexp(s.Peak*scale, e)
+	m.Crest, m.Shape, m.Impulse = ratio(s.Peak, rms), ratio(rms, abs), ratio(s.Peak, abs)
+	m.Clearance = ratio(s.Peak, root*root)
 }
 
-// powerSums are means over the block of x scaled by 2⁻ᵉ.
-type powerSums struct {
-	e                   int
-	mean, sq, abs, root float64 // of x
-	m2, m3, m4          float64 // about the mean
-	peak                float64
-	spread              int // m2, m3, m4 are of (x−mean)·2⁻spread
-}
-
-func sums[T float32 | float64](x []T, e int) powerSums {
-	s := powerSums{e: e}
-	n := float64(len(x))
-	scale := scaleOf(e)
-	for _, v := range x {
-		f := scale(float64(v))
-		a := math.Abs(f)
-		s.mean += f
-		s.sq += f * f
-		s.abs += a
-		s.root += math.Sqrt(a)
-		s.peak = max(s.peak, a)
-	}
-	s.mean, s.sq, s.abs, s.root = s.mean/n, s.sq/n, s.abs/n, s.root/n
-	far, drift := 0.0, 0.0
-	for _, v := range x {
-		d := scale(float64(v)) - s.mean
-		far = max(far, math.Abs(d))
-		drift += d
-	}
-	s.mean += drift / n // the first mean's own rounding
-	s.spread = exponent(far)
-	inner := scaleOf(s.spread)
-	for _, v := range x {
-		d := inner(scale(float64(v)) - s.mean)
-		d2 := d * d
-		s.m2 += d2
-		s.m3 += d2 * d
-		s.m4 += d2 * d2
-	}
-	s.m2, s.m3, s.m4 = s.m2/n, s.m3/n, s.m4/n
-	return s
-}
-
-// scaleOf divides by 2ᵉ: by one product where the factor is a normal number.
-func scaleOf(e int) func(float64) float64 {
-	if e > -1000 && e < 1000 {
-		k := math.Ldexp(1, -e)
-		return func(v float64) float64 { return v * k }
-	}
-	return func(v float64) float64 { return math.Ldexp(v, -e) }
-}
-
-func (m *Moments) scaled(s powerSums) {
-	rms := math.Sqrt(s.sq)
-	m.Mean, m.RMS, m.MeanAbs = math.Ldexp(s.mean, s.e), math.Ldexp(rms, s.e), math.Ldexp(s.abs, s.e)
-	m.Std = math.Ldexp(math.Sqrt(s.m2), s.e+s.spread)
-	m.Crest, m.Shape, m.Impulse = ratio(s.peak, rms), ratio(rms, s.abs), ratio(s.peak, s.abs)
-	m.Clearance = ratio(s.peak, s.root*s.root)
-	m.Skewness, m.Kurtosis = ratio(s.m3, s.m2*math.Sqrt(s.m2)), ratio(s.m4, s.m2*s.m2)
+// central are the statistics about the mean; what its own rounding left of it is
+// taken out here.
+func (m *Moments) central(s dsp.Sums, scale float64, e int) {
+	k := 1 / float64(m.N)
+	d, m2, m3, m4 := s.First*k, s.Second*k, s.Third*k, s.Fourth*k
+	m4 += d * (-4*m3 + d*(6*m2-3*d*d))
+	m3 += d * (-3*m2 + 2*d*d)
+	m2 = max(m2-d*d, 0)
+	m.Std = math.Ldexp(math.Sqrt(m2)*scale, e)
+	m.Skewness, m.Kurtosis = ratio(m3, m2*math.Sqrt(m2)), ratio(m4, m2*m2)
 }
 
 func (m Moments) missing() Moments {
@@ -153,34 +104,43 @@ func ratio(a, b float64) float64 {
 	return math.NaN()
 }
 
-// Sanity says why a block must not be trusted: empty, non-finite, or flat (a
-// spread below 1e-9 of its size, or more than 99 % of the samples identical to
-// their predecessor). clipped reports that the extremes sit on a rail: at least
-// five samples of each of several runs of three equal extremes.
-func Sanity(x []float32) (why asset.Reason, clipped bool) {
+// flat reports why levels of n samples mean a dead channel: a spread below 1e-9 of
+// its size, or more than 99 % of the samples identical to their predecessor.
+func flat(l dsp.Levels, n int) bool {
+	return l.Max-l.Min <= 1e-9*max(math.Abs(l.Min), math.Abs(l.Max)) || float64(l.Same) > 0.99*float64(n)
+}
+
+// Sanity says why a block must not be trusted: empty, non-finite, or flat. clipped
+// reports that the extremes sit on a rail: at least five samples of each of several
+// runs of three equal extremes.
+func Sanity[T dsp.Float](x []T) (why asset.Reason, clipped bool) {
 	if len(x) == 0 {
 		return ReasonEmpty, false
 	}
-	lo, hi, same := x[0], x[0], 0
-	for i, v := range x {
-		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return ReasonNonFinite, false
-		}
-		lo, hi = min(lo, v), max(hi, v)
-		if i > 0 && v == x[i-1] {
-			same++
-		}
-	}
-	size := max(math.Abs(float64(lo)), math.Abs(float64(hi)))
-	if float64(hi)-float64(lo) <= 1e-9*size || float64(same) > 0.99*float64(len(x)) {
+	l := dsp.LevelsOf(x)
+	switch {
+	case !l.Finite:
+		return ReasonNonFinite, false
+	case flat(l, len(x)):
 		return ReasonFlat, false
 	}
-	return "", railed(x, lo) || railed(x, hi)
+	return "", clipping(x, l)
+}
+
+// clipping reports whether an extreme is a rail. Runs of three that come to five
+// repeat their predecessor three times at least.
+func clipping[T dsp.Float | int16](x []T, l dsp.Levels) bool {
+	if l.Same < 3 {
+		return false
+	}
+	lo, hi := T(l.Min), T(l.Max)
+	low, high := dsp.At(x, lo, hi)
+	return low >= 5 && railed(x, lo) || high >= 5 && railed(x, hi)
 }
 
 // railed reports whether an extreme is reached at least five times within runs
 // of three or more, as a saturated converter does and a signal's crest does not.
-func railed(x []float32, at float32) bool {
+func railed[T comparable](x []T, at T) bool {
 	total, run := 0, 0
 	for i := 0; i <= len(x); i++ {
 		if i < len(x) && x[i] == at {
@@ -193,4 +153,13 @@ func railed(x []float32, at float32) bool {
 		run = 0
 	}
 	return total >= 5
+}
+
+// scaleOf divides by 2ᵉ: by one product where the factor is a normal number.
+func scaleOf(e int) func(float64) float64 {
+	if e > -1000 && e < 1000 {
+		k := math.Ldexp(1, -e)
+		return func(v float64) float64 { return v * k }
+	}
+	return func(v float64) float64 { return math.Ldexp(v, -e) }
 }

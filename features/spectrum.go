@@ -2,13 +2,15 @@ package features
 
 import (
 	"math"
-	"math/cmplx"
 	"slices"
+
+	"github.com/telltale-iot/telltale/dsp"
 )
 
-// power is a one-sided power spectral density in unit²/Hz.
-type power struct {
-	Density []float64 // by bin; interior bins doubled
+// power is a one-sided power spectral density: Density·Amp² in unit²/Hz.
+type power[T dsp.Float] struct {
+	Density []T     // by bin; interior bins doubled
+	Amp     float64 // the scale is kept by its root, which no unit takes out of range
 	StepHz  float64
 	N       int     // samples of a segment
 	ENBW    float64 // equivalent noise bandwidth of the window, bins
@@ -22,43 +24,11 @@ const (
 	boxcar
 )
 
-// hannBin is bin k of the Hann-windowed transform, from the bins of the plain
-// one: ½X[k] − ¼(X[k−1] + X[k+1]). x is one-sided, of n samples.
-func hannBin(x []complex128, n, k int) complex128 {
-	last := len(x) - 1
-	before, after := k-1, k+1
-	var b, a complex128
-	if before < 0 {
-		b = cmplx.Conj(x[min(1, last)])
-	} else {
-		b = x[before]
-	}
-	switch {
-	case after <= last:
-		a = x[after]
-	default:
-		a = cmplx.Conj(x[n-after])
-	}
-	return 0.5*x[k] - 0.25*(b+a)
-}
-
-// periodogram adds the density of one segment, whose plain transform is x, to sum.
-func periodogram(sum []float64, x []complex128, n int, rateHz float64, w taper) {
-	scale := 1 / (rateHz * float64(n)) // Σw² of the boxcar
+func (w taper) enbw() float64 {
 	if w == hann {
-		scale = 1 / (rateHz * float64(n) * 3 / 8)
+		return 1.5
 	}
-	for k := range x {
-		c := x[k]
-		if w == hann {
-			c = hannBin(x, n, k)
-		}
-		p := scale * (real(c)*real(c) + imag(c)*imag(c))
-		if k > 0 && (n%2 == 1 || k < n/2) {
-			p *= 2
-		}
-		sum[k] += p
-	}
+	return 1
 }
 
 // detrend is what is removed from each segment.
@@ -70,94 +40,122 @@ const (
 	removeLine
 )
 
-// welcher averages densities. It reuses its memory: what it returned is valid
-// until the next call.
-type welcher struct {
-	plans   *plans
-	segment []float64
-	bins    []complex128 // plain transform of the last detrended segment
-	density []float64
+// welcher averages densities over segments, in memory of one segment. What it
+// returned is valid until the next call.
+type welcher[T dsp.Float] struct {
+	transforms *transforms[T]
+	segment    []T
+	re, im     []T
+	density    []T
+	sum        []T
 }
 
 // welch is the averaged density of x in segments of n samples that overlap by
 // overlap samples, and their number; a tail that fills no segment is dropped
 // (Welch 1967). A segment longer than x shrinks to x.
-func (p *welcher) welch(x []float64, rateHz float64, n, overlap int, d detrend, w taper) (power, int) {
+func (p *welcher[T]) welch(x []T, rateHz float64, n, overlap int, d detrend, w taper) (power[T], int) {
 	if n > len(x) {
 		n = len(x)
 		overlap = n / 2
 	}
 	if n < 2 || !(rateHz > 0) {
-		return power{}, 0
+		return power[T]{}, 0
 	}
 	overlap = max(0, min(overlap, n-1))
-	p.density, p.segment = resize(p.density, n/2+1), resize(p.segment, n)
-	clear(p.density)
+	h := n/2 + 1
+	p.segment, p.sum, p.density = resize(p.segment, n), resize(p.sum, h), resize(p.density, h)
+	p.re, p.im = resize(p.re, h), resize(p.im, h)
+	clear(p.sum)
+	plan := p.transforms.ofReal(n)
 	k := 0
 	for at := 0; at+n <= len(x); at += n - overlap {
 		copy(p.segment, x[at:at+n])
-		d.apply(p.segment)
-		p.bins = p.plans.half(p.bins, p.segment)
-		periodogram(p.density, p.bins, n, rateHz, w)
+		if d == removeLine {
+			removeLeastSquares(p.segment)
+		}
+		mean := 0.0
+		if d != removeNothing {
+			mean = dsp.LevelsOf(p.segment).Mean
+		}
+		subtract(p.segment, mean)
+		plan.Transform(p.re, p.im, p.segment)
+		p.add(n, d, w)
 		k++
 	}
-	for i := range p.density {
-		p.density[i] /= float64(k)
-	}
-	return power{Density: p.density, StepHz: rateHz / float64(n), N: n, ENBW: w.enbw()}, k
-}
-
-func (w taper) enbw() float64 {
+	scale := 1 / (rateHz * float64(n) * float64(k)) // Σw² of the boxcar
 	if w == hann {
-		return 1.5
+		scale /= 3.0 / 8
 	}
-	return 1
+	return power[T]{Density: p.sum, Amp: math.Sqrt(scale), StepHz: rateHz / float64(n), N: n, ENBW: w.enbw()}, k
 }
 
-func (d detrend) apply(x []float64) {
-	switch d {
-	case removeMean:
-		centre(x)
-	case removeLine:
-		removeLeastSquares(x)
-	case removeNothing:
+// add adds the density of one segment.
+func (p *welcher[T]) add(n int, d detrend, w taper) {
+	mean := p.re[0]
+	if w == hann {
+		dsp.Density(p.density, p.re, p.im, n)
+		if d == removeNothing { // Density took the mean out of bins 0 and 1
+			re1, im1, re2, im2 := p.re[1], p.im[1], T(0), T(0)
+			if len(p.re) > 2 {
+				re2, im2 = p.re[2], p.im[2]
+			} else if n == 3 {
+				re2, im2 = re1, -im1
+			}
+			p.density[0] = sq(mean/2-re1/2, 0)
+			if n > 2 {
+				p.density[1] = 2 * sq(re1/2-(mean+re2)/4, im1/2-im2/4)
+			} else {
+				p.density[1] = sq(re1/2-mean/2, 0)
+			}
+		}
+	} else {
+		for k := range p.density {
+			p.density[k] = sq(p.re[k], p.im[k])
+			if k > 0 && (n%2 == 1 || k < n/2) {
+				p.density[k] *= 2
+			}
+		}
+	}
+	for k, v := range p.density {
+		p.sum[k] += v
+	}
+}
+
+func sq[T dsp.Float](re, im T) T { return re*re + im*im }
+
+func subtract[T dsp.Float](x []T, mean float64) {
+	for i, v := range x {
+		x[i] = T(float64(v) - mean)
 	}
 }
 
 // centre subtracts the mean, twice: the second time what rounding left.
-func centre(x []float64) {
+func centre[T dsp.Float](x []T) {
 	for range 2 {
-		sum := 0.0
-		for _, v := range x {
-			sum += v
-		}
-		mean := sum / float64(len(x))
-		for i := range x {
-			x[i] -= mean
-		}
+		subtract(x, dsp.LevelsOf(x).Mean)
 	}
 }
 
-func removeLeastSquares(x []float64) {
+func removeLeastSquares[T dsp.Float](x []T) {
 	centre(x)
 	n := float64(len(x))
 	mid, sxy := (n-1)/2, 0.0
 	for i, v := range x {
-		sxy += (float64(i) - mid) * v
+		sxy += (float64(i) - mid) * float64(v)
 	}
 	slope := sxy / (n * (n*n - 1) / 12)
 	if math.IsNaN(slope) || math.IsInf(slope, 0) {
 		return
 	}
-	for i := range x {
-		x[i] -= slope * (float64(i) - mid)
+	for i, v := range x {
+		x[i] = T(float64(v) - slope*(float64(i)-mid))
 	}
 }
 
-// lineAmplitude turns a density into the peak amplitude of a line at its bin:
-// √(2·S), S = density·ENBW·df.
-func (p power) lineAmplitude(density float64) float64 {
-	return math.Sqrt(2 * density * p.ENBW * p.StepHz)
+// lineAmplitude turns the density of a bin into the peak amplitude of a line
+// there: √(2·S), S = density·ENBW·df.
+func (p power[T]) lineAmplitude(density T) float64 {
+	return math.Sqrt(2*float64(density)*p.ENBW*p.StepHz) * p.Amp
 }
 
 // shape describes a spectrum without its DC bin.
@@ -171,55 +169,55 @@ type shape struct {
 
 // shape computes the spectral features of domain practice: p = S/ΣS without DC;
 // all NaN when there is no power.
-func (p power) shape() shape {
+func (p power[T]) shape() shape {
 	nan := math.NaN()
 	none := shape{nan, nan, nan, nan, nan}
 	if len(p.Density) < 2 {
 		return none
 	}
-	s := p.Density[1:]
-	total, top := 0.0, 0.0
-	for _, v := range s {
-		total += v
-		top = max(top, v)
-	}
-	if total <= 0 || math.IsInf(total, 0) || math.IsNaN(total) {
+	s := dsp.ShapeOf(p.Density, 1)
+	if !(s.Sum > 0) || math.IsInf(s.Sum, 0) {
 		return none
 	}
-	out := shape{}
-	logs, below := 0.0, 0.0
-	found := false
-	for i, v := range s {
-		q, f := v/total, p.StepHz*float64(i+1)
-		out.CentroidHz += q * f
-		if q > 0 {
-			out.Entropy -= q * math.Log(q)
+	n := float64(len(p.Density) - 1)
+	centre := s.First / s.Sum
+	l := dsp.LogsOf(p.Density, 1, 1e-30*s.Top, centre)
+	return shape{
+		CentroidHz: centre * p.StepHz,
+		SpreadHz:   math.Sqrt(l.Spread/s.Sum) * p.StepHz,
+		Entropy:    ratio(math.Log(s.Sum)-l.Weighted/s.Sum, math.Log(n)),
+		Flatness:   ratio(math.Exp(l.Plain/n), s.Sum/n),
+		Rolloff95:  p.rolloff(0.95*s.Sum) * p.StepHz,
+	}
+}
+
+// rolloff is the bin at which the power from bin 1 on reaches the amount.
+func (p power[T]) rolloff(amount float64) float64 {
+	const stretch = 256
+	below := 0.0
+	at := 1
+	for at+stretch < len(p.Density) {
+		s := dsp.Sum(p.Density[at : at+stretch])
+		if below+s >= amount {
+			break
 		}
-		logs += math.Log(max(v, 1e-30*top))
-		below += v
-		if !found && below >= 0.95*total {
-			out.Rolloff95, found = f, true
+		below += s
+		at += stretch
+	}
+	for ; at < len(p.Density)-1; at++ {
+		if below += float64(p.Density[at]); below >= amount {
+			break
 		}
 	}
-	for i, v := range s {
-		d := p.StepHz*float64(i+1) - out.CentroidHz
-		out.SpreadHz += v / total * d * d
-	}
-	n := float64(len(s))
-	out.SpreadHz = math.Sqrt(out.SpreadHz)
-	out.Entropy = ratio(out.Entropy, math.Log(n))
-	out.Flatness = ratio(math.Exp(logs/n), total/n)
-	return out
+	return float64(at)
 }
 
 // floor is the median density without DC: the noise between the lines.
-func (p power) floor() float64 {
+func (p power[T]) floor() float64 {
 	if len(p.Density) < 2 {
 		return math.NaN()
 	}
-	s := slices.Clone(p.Density[1:])
-	slices.Sort(s)
-	return sortedMedian(s)
+	return medianOf(slices.Clone(p.Density[1:])) * p.Amp * p.Amp
 }
 
 // sortedMedian is the median of sorted values; NaN of none.
@@ -234,20 +232,31 @@ func sortedMedian(s []float64) float64 {
 	return s[n/2-1]/2 + s[n/2]/2
 }
 
-// bandRMS is √(Σ S·df) over the bins whose centres lie in [lo, hi).
-func (p power) bandRMS(lo, hi float64) float64 {
-	sum := 0.0
-	for k, v := range p.Density {
-		if f := p.StepHz * float64(k); f >= lo && f < hi {
-			sum += v
+// bins are those whose centres lie in [lo, hi).
+func (p power[T]) bins(lo, hi float64) (from, to int) {
+	at := func(f float64) int { // the first bin at f or above
+		k := int(min(max(math.Ceil(f/p.StepHz), 0), float64(len(p.Density))))
+		for k > 0 && p.StepHz*float64(k-1) >= f {
+			k--
 		}
+		for k < len(p.Density) && p.StepHz*float64(k) < f {
+			k++
+		}
+		return k
 	}
-	return math.Sqrt(sum * p.StepHz)
+	from = at(lo)
+	return from, max(from, at(hi))
+}
+
+// bandRMS is √(Σ S·df) over the bins whose centres lie in [lo, hi).
+func (p power[T]) bandRMS(lo, hi float64) float64 {
+	from, to := p.bins(lo, hi)
+	return math.Sqrt(dsp.Sum(p.Density[from:to])*p.StepHz) * p.Amp
 }
 
 // harmonicRMS is √(Σ S·df) over ±width bins of the bin nearest f; the local
 // maximum within ±search·f is taken first when search is positive.
-func (p power) harmonicRMS(f float64, width int, search float64) float64 {
+func (p power[T]) harmonicRMS(f float64, width int, search float64) float64 {
 	at := min(int(math.RoundToEven(f/p.StepHz)), len(p.Density)-1)
 	if reach := int(search * f / p.StepHz); reach > 0 {
 		best := at
@@ -258,28 +267,20 @@ func (p power) harmonicRMS(f float64, width int, search float64) float64 {
 		}
 		at = best
 	}
-	sum := 0.0
-	for k := max(0, at-width); k <= min(len(p.Density)-1, at+width); k++ {
-		sum += p.Density[k]
-	}
-	return math.Sqrt(sum * p.StepHz)
+	return math.Sqrt(dsp.Sum(p.Density[max(0, at-width):min(len(p.Density), at+width+1)])*p.StepHz) * p.Amp
 }
 
 // velocityRMS integrates an acceleration density (m/s²) to velocity by Parseval:
 // v² = Σ S/(2πf)²·df over lo ≤ f ≤ hi, in mm/s RMS (the quantity of ISO 20816).
-func (p power) velocityRMS(lo, hi float64) float64 {
-	sum, inside := 0.0, false
-	for k := 1; k < len(p.Density); k++ {
-		f := p.StepHz * float64(k)
-		if f < lo || f > hi {
-			continue
-		}
-		w := 2 * math.Pi * f
-		sum += p.Density[k] / (w * w)
-		inside = true
-	}
-	if !inside {
+// inverse is scratch for 1/k², kept from call to call.
+func (p power[T]) velocityRMS(lo, hi float64, inverse *[]T) float64 {
+	from, to := p.bins(max(lo, p.StepHz), math.Nextafter(hi, math.Inf(1)))
+	if to <= from {
 		return math.NaN()
 	}
-	return 1000 * math.Sqrt(sum*p.StepHz)
+	for k := len(*inverse); k < to; k++ {
+		*inverse = append(*inverse, T(1/(float64(k)*float64(k))))
+	}
+	w := 2 * math.Pi * p.StepHz
+	return 1000 / w * math.Sqrt(dsp.Dot(p.Density[from:to], (*inverse)[from:to])*p.StepHz) * p.Amp
 }

@@ -61,16 +61,21 @@ func TestTelemetryThereAndBack(t *testing.T) {
 func TestWaveThereAndBack(t *testing.T) {
 	w := asset.Waveform{Channel: "x", Start: t0.Add(7), RateHz: 25600, Unit: "m/s²", Samples: []float32{0, 0.5, -0.25, 8000}, Quality: 93, First: true}
 	b := ingest.EncodeWave(nil, w, 0)
-	if got, err := ingest.DecodeWave(nil, b, "x"); err != nil || !reflect.DeepEqual(got, w) {
+	if got, err := ingest.DecodeWave(asset.Waveform{}, b, "x"); err != nil || !reflect.DeepEqual(got, w) {
 		t.Errorf("float32: got %+v, %v; want %+v", got, err, w)
 	}
 	b = ingest.EncodeWave(nil, w, 0.125)
 	if len(b) != 40+len("m/s²")+2*4 {
 		t.Errorf("%d bytes", len(b))
 	}
-	w.Samples[3] = 32767 * 0.125 // clipped
-	if got, err := ingest.DecodeWave(make([]float32, 9), b, "x"); err != nil || !reflect.DeepEqual(got, w) {
-		t.Errorf("int16: got %+v, %v; want %+v", got, err, w)
+	w.Samples, w.Counts, w.Scale = nil, []int16{0, 4, -2, 32767}, 0.125 // the last is clipped
+	for _, room := range []asset.Waveform{{}, {Counts: make([]int16, 9)}} {
+		if got, err := ingest.DecodeWave(room, b, "x"); err != nil || !reflect.DeepEqual(got, w) {
+			t.Errorf("int16: got %+v, %v; want %+v", got, err, w)
+		}
+	}
+	if again := ingest.EncodeWave(nil, w, 0); !reflect.DeepEqual(again, b) {
+		t.Error("counts do not come back as they were sent")
 	}
 }
 
@@ -89,7 +94,7 @@ func TestDecodeWaveRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var bad *asset.Invalid
-			if w, err := ingest.DecodeWave(nil, harm(append([]byte(nil), good...)), "x"); !errors.As(err, &bad) || bad.Reason != ingest.Undecodable {
+			if w, err := ingest.DecodeWave(asset.Waveform{}, harm(append([]byte(nil), good...)), "x"); !errors.As(err, &bad) || bad.Reason != ingest.Undecodable {
 				t.Errorf("got %+v, %v", w, err)
 			}
 		})
@@ -118,7 +123,7 @@ func FuzzDecodeWave(f *testing.F) {
 	f.Add(ingest.EncodeWave(nil, asset.Waveform{RateHz: 1, Unit: "g", Samples: []float32{1, 2}}, 0))
 	f.Add(ingest.EncodeWave(nil, asset.Waveform{RateHz: 1, Unit: "g", Samples: []float32{1, 2}}, 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		w, err := ingest.DecodeWave(nil, b, "x")
+		w, err := ingest.DecodeWave(asset.Waveform{}, b, "x")
 		if err != nil {
 			return
 		}
@@ -133,7 +138,7 @@ func BenchmarkDecodeWave(b *testing.B) {
 	for name, scale := range map[string]float64{"int16": 0.001, "float32": 0} {
 		b.Run(name, func(b *testing.B) {
 			msg := ingest.EncodeWave(nil, w, scale)
-			dst := make([]float32, 2560)
+			dst := asset.Waveform{Counts: make([]int16, 2560), Samples: make([]float32, 2560)}
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := ingest.DecodeWave(dst, msg, "x"); err != nil {

@@ -14,7 +14,7 @@ func (v *Validator) checkWave(d *declared, id asset.ID, w asset.Waveform) (asset
 	if !ok {
 		return w, refuse(UnknownChannel, where, "the nameplate has no such channel")
 	}
-	if len(w.Samples) == 0 {
+	if w.Len() == 0 {
 		return w, refuse(Empty, where, "a waveform without samples")
 	}
 	if !(w.RateHz > 0) || math.IsInf(w.RateHz, 0) {
@@ -37,15 +37,39 @@ func (v *Validator) checkWave(d *declared, id asset.ID, w asset.Waveform) (asset
 		return w, bad
 	}
 	one, _, _ := asset.Convert(1, w.Unit)
-	samples, finite := scaleAll(w.Samples, one-offset, offset)
+	w, finite := inUnit(w, one-offset, offset)
 	if !finite {
 		return w, refuse(NotFinite, where, "a sample at %s or later in the block is no finite number", w.Start.UTC().Format(time.RFC3339Nano))
 	}
 	if bad := v.advance(key{id, w.Channel, true}, where, w.Start); bad != nil {
 		return w, bad
 	}
-	w.Samples, w.Unit = samples, unit
+	w.Unit = unit
 	return w, nil
+}
+
+// inUnit returns w with every value x as x·factor + offset, and whether all of it is
+// finite. Counts stay counts where a positive scale can say it.
+func inUnit(w asset.Waveform, factor, offset float64) (_ asset.Waveform, finite bool) {
+	if w.Counts == nil {
+		w.Samples, finite = scaleAll(w.Samples, factor, offset)
+		return w, finite
+	}
+	scale := w.Scale * factor
+	if !(math.Abs(scale) > 0) || math.IsInf(scale, 0) {
+		return w, false
+	}
+	if scale > 0 && offset == 0 {
+		w.Scale = scale
+		return w, true
+	}
+	samples := make([]float32, len(w.Counts))
+	for i, c := range w.Counts {
+		samples[i] = float32(float64(c)*scale + offset)
+	}
+	w.Counts, w.Scale = nil, 0
+	w.Samples, finite = scaleAll(samples, 1, 0)
+	return w, finite
 }
 
 // scaleAll returns x·factor + offset, x itself when that changes nothing, and
@@ -70,22 +94,26 @@ func scaleAll(x []float32, factor, offset float64) (out []float32, finite bool) 
 // Cut splits a waveform into blocks of at most a second, in order. First and
 // Last of w go to the first and the last block.
 func Cut(w asset.Waveform) []asset.Waveform {
-	per := len(w.Samples)
+	per := w.Len()
 	if w.RateHz >= 1 && w.RateHz < float64(per) {
 		per = int(w.RateHz)
 	} else if w.RateHz > 0 && w.RateHz < 1 {
 		per = 1
 	}
-	if per >= len(w.Samples) {
+	if per >= w.Len() {
 		return []asset.Waveform{w}
 	}
 	var out []asset.Waveform
-	for from := 0; from < len(w.Samples); from += per {
-		to := min(from+per, len(w.Samples))
+	for from := 0; from < w.Len(); from += per {
+		to := min(from+per, w.Len())
 		b := w
 		b.Start = w.Start.Add(after(from, w.RateHz))
-		b.Samples = w.Samples[from:to:to]
-		b.First, b.Last = w.First && from == 0, w.Last && to == len(w.Samples)
+		if w.Counts != nil {
+			b.Counts = w.Counts[from:to:to]
+		} else {
+			b.Samples = w.Samples[from:to:to]
+		}
+		b.First, b.Last = w.First && from == 0, w.Last && to == w.Len()
 		out = append(out, b)
 	}
 	return out
@@ -93,7 +121,7 @@ func Cut(w asset.Waveform) []asset.Waveform {
 
 // Newest is the time of a waveform's last sample, to the microsecond that files keep.
 func Newest(w asset.Waveform) time.Time {
-	return w.Start.Add(after(len(w.Samples)-1, w.RateHz)).Round(time.Microsecond)
+	return w.Start.Add(after(w.Len()-1, w.RateHz)).Round(time.Microsecond)
 }
 
 // after is when sample i is taken after the first; 0 for a rate that makes no sense.

@@ -36,11 +36,15 @@ const (
 	MaxWaveSamples = 4 << 20
 )
 
-// EncodeWave appends the message for w to dst. With scale above 0 the samples
-// are written as int16 counts of that size, clipped at its ends; with 0 as float32.
+// EncodeWave appends the message for w to dst. Counts are written as they are;
+// samples, with scale above 0, as int16 counts of that size, clipped at its ends,
+// and with 0 as float32.
 func EncodeWave(dst []byte, w asset.Waveform, scale float64) []byte {
 	format, flags, written := byte(asFloats), byte(0), 1.0
-	if scale > 0 {
+	switch {
+	case w.Counts != nil:
+		format, written = asCounts, w.Scale
+	case scale > 0:
 		format, written = asCounts, scale
 	}
 	if w.First {
@@ -54,9 +58,12 @@ func EncodeWave(dst []byte, w asset.Waveform, scale float64) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(w.Start.UnixNano()))
 	dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(w.RateHz))
 	dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(written))
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(w.Samples)))
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(w.Len()))
 	dst = append(dst, byte(len(w.Unit)), 0, 0, 0)
 	dst = append(dst, w.Unit...)
+	for _, c := range w.Counts {
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(c))
+	}
 	if format == asFloats {
 		for _, s := range w.Samples {
 			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(s))
@@ -70,10 +77,11 @@ func EncodeWave(dst []byte, w asset.Waveform, scale float64) []byte {
 	return dst
 }
 
-// DecodeWave reads a waveform message of a channel. The samples are written into
-// dst when it is long enough, and belong to the caller. The error is an
-// *asset.Invalid; nothing is allocated before the lengths are found to agree.
-func DecodeWave(dst []float32, b []byte, channel string) (asset.Waveform, error) {
+// DecodeWave reads a waveform message of a channel. Counts stay counts. Samples or
+// counts are written into those of dst when they are long enough, and belong to the
+// caller. The error is an *asset.Invalid; nothing is allocated before the lengths are
+// found to agree.
+func DecodeWave(dst asset.Waveform, b []byte, channel string) (asset.Waveform, error) {
 	if len(b) < waveHeader || string(b[:4]) != waveMagic {
 		return asset.Waveform{}, refuse(Undecodable, channel, "%d bytes that do not begin with %q", len(b), waveMagic)
 	}
@@ -109,33 +117,34 @@ func DecodeWave(dst []float32, b []byte, channel string) (asset.Waveform, error)
 		First:   b[6]&1 != 0,
 		Last:    b[6]&2 != 0,
 	}
-	if cap(dst) < n {
-		dst = make([]float32, n)
-	}
-	w.Samples = dst[:n]
 	body := b[waveHeader+unit:]
 	if b[5] == asCounts {
-		decodeCounts(w.Samples, body, scale)
-	} else {
-		decodeFloats(w.Samples, body, scale)
+		w.Counts, w.Scale = room(dst.Counts, n), scale
+		decodeCounts(w.Counts, body)
+		return w, nil
 	}
+	w.Samples = room(dst.Samples, n)
+	decodeFloats(w.Samples, body, scale)
 	return w, nil
 }
 
-// decodeCounts writes count × scale; body holds two bytes for each sample. Four
-// are taken at a time: the loads cost more than the arithmetic.
-func decodeCounts(dst []float32, body []byte, scale float64) {
+func room[T any](s []T, n int) []T {
+	if cap(s) < n || s == nil {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// decodeCounts takes four at a time; body holds two bytes for each.
+func decodeCounts(dst []int16, body []byte) {
 	for len(dst) >= 4 && len(body) >= 8 {
 		x := binary.LittleEndian.Uint64(body)
 		d := dst[:4:4]
-		d[0] = float32(float64(int16(x)) * scale)
-		d[1] = float32(float64(int16(x>>16)) * scale)
-		d[2] = float32(float64(int16(x>>32)) * scale)
-		d[3] = float32(float64(int16(x>>48)) * scale)
+		d[0], d[1], d[2], d[3] = int16(x), int16(x>>16), int16(x>>32), int16(x>>48)
 		dst, body = dst[4:], body[8:]
 	}
 	for i := range dst {
-		dst[i] = float32(float64(int16(binary.LittleEndian.Uint16(body[2*i:]))) * scale)
+		dst[i] = int16(binary.LittleEndian.Uint16(body[2*i:]))
 	}
 }
 

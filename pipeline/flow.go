@@ -168,7 +168,7 @@ func (b *batcher) next(ctx context.Context) (batch []Arrival, more bool) {
 		batch = append(batch, a)
 		fresh++
 		if a.Reading.Wave != nil {
-			samples += len(a.Reading.Wave.Samples)
+			samples += a.Reading.Wave.Len()
 		}
 		return fresh >= b.opt.Readings || samples >= b.opt.Samples
 	}

@@ -87,7 +87,7 @@ func (s *Shard) line(id asset.ID) (*line, error) {
 func (s *Shard) tally(a Arrival, refused []*asset.Invalid) {
 	s.fx.Counts["readings"]++
 	if w := a.Reading.Wave; w != nil {
-		s.fx.Counts["samples"] += int64(len(w.Samples))
+		s.fx.Counts["samples"] += int64(w.Len())
 	}
 	s.fx.Counts["points"] += int64(len(a.Reading.Points))
 	for _, inv := range refused {
@@ -112,7 +112,7 @@ func (s *Shard) idle(but *line) []instant {
 			out = append(out, instant{l, g})
 		}
 		for _, c := range l.cutters {
-			s.fx.Counts["samples-abandoned"] += int64(len(c.samples))
+			s.fx.Counts["samples-abandoned"] += int64(c.pending())
 			c.reset()
 		}
 	}
@@ -127,6 +127,9 @@ func (s *Shard) observe(in instant) []*moment {
 	var windows []asset.Window
 	var points []asset.Point
 	var events []asset.Event
+	for _, c := range l.cutters {
+		c.compact()
+	}
 	for _, a := range in.arrivals {
 		if a.Reading.Wave != nil {
 			got, lost := l.cutter(a.Reading.Wave.Channel).push(a.Reading.Wave, a.From)
@@ -154,11 +157,14 @@ func (s *Shard) moments(l *line, at time.Time, windows []asset.Window, events []
 	slices.SortStableFunc(windows, func(a, b asset.Window) int { return a.End.Compare(b.End) })
 	var out []*moment
 	for i := 0; i < len(windows); {
-		m := &moment{line: l, snapshot: features.Snapshot{Asset: l.Plate.ID, Time: windows[i].End, SpeedRpm: l.speed, LoadN: l.loadN, Events: events}}
+		m := &moment{line: l, wanted: l.spectraDue(windows[i].End), snapshot: features.Snapshot{Asset: l.Plate.ID, Time: windows[i].End, SpeedRpm: l.speed, LoadN: l.loadN, Events: events}}
 		for ; i < len(windows) && windows[i].End.Equal(m.snapshot.Time); i++ {
 			s.extract(m, windows[i])
 		}
 		events = nil
+		if len(m.snapshot.Spectra) > 0 {
+			l.spectra = m.snapshot.Time
+		}
 		m.said = l.Monitor.Observe(&m.snapshot)
 		if !m.snapshot.Learning && !l.commissioned {
 			l.commissioned = true
@@ -183,7 +189,7 @@ func snap(end, at time.Time) time.Time {
 func (s *Shard) extract(m *moment, w asset.Window) {
 	l := m.line
 	w.Asset, w.SpeedRpm, w.LoadN = l.Plate.ID, l.speed, l.loadN
-	v, spectra, err := l.Extractor.Extract(w)
+	v, spectra, err := l.Extractor.Extract(w, m.wanted)
 	if err != nil {
 		s.fx.Counts["window-failed"]++
 		return

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -52,7 +53,7 @@ func (l *line) cutter(channel string) *cutter { return l.cutters[channel] }
 
 func (l *line) halfFilled() bool {
 	for _, c := range l.cutters {
-		if len(c.samples) > 0 {
+		if c.pending() > 0 {
 			return true
 		}
 	}
@@ -116,19 +117,11 @@ func (l *line) alarm(r asset.Risk) (asset.Alert, bool) {
 	return asset.Alert{}, false
 }
 
-// keepSpectra is true once an hour, and always while an alert is open or building up.
-func (l *line) keepSpectra(now time.Time) bool {
-	if now.Sub(l.spectra) >= time.Hour {
-		l.spectra = now
-		return true
-	}
-	for _, a := range l.alarms {
-		if count(a.Marks) > 0 && now.Sub(l.spectra) >= time.Minute {
-			l.spectra = now
-			return true
-		}
-	}
-	return false
+// spectraDue is true once an hour, and once a minute while an alert is open or
+// building up.
+func (l *line) spectraDue(now time.Time) bool {
+	since := now.Sub(l.spectra)
+	return since >= time.Hour || since >= time.Minute && slices.ContainsFunc(l.alarms, func(a *alarm) bool { return count(a.Marks) > 0 })
 }
 
 // low is the oldest position that a pending reading or an open window still needs.

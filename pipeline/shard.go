@@ -57,6 +57,7 @@ func (s *Shard) part() string { return "shard/" + strconv.Itoa(int(s.id)) }
 // moment is one asset's instant on its way through the stages.
 type moment struct {
 	line     *line
+	wanted   bool // its spectra are to be kept
 	snapshot features.Snapshot
 	said     []asset.Assessment
 }
@@ -203,12 +204,7 @@ func (s *Shard) sorted() []*line {
 	return all
 }
 
-// frame is what the moment leaves behind. Spectra are kept when something is wrong
-// and otherwise once in a while.
+// frame is what the moment leaves behind.
 func (m *moment) frame() Frame {
-	f := Frame{Asset: m.snapshot.Asset, Time: m.snapshot.Time, Vectors: m.snapshot.Vectors}
-	if len(m.snapshot.Spectra) > 0 && m.line.keepSpectra(m.snapshot.Time) {
-		f.Spectra = m.snapshot.Spectra
-	}
-	return f
+	return Frame{Asset: m.snapshot.Asset, Time: m.snapshot.Time, Vectors: m.snapshot.Vectors, Spectra: m.snapshot.Spectra}
 }

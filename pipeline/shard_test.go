@@ -29,7 +29,7 @@ func (plain) Rewind(time.Time)  {}
 // mean extracts the mean of a channel, or the points as they are.
 type mean struct{}
 
-func (mean) Extract(w asset.Window) (features.Vector, []features.Spectrum, error) {
+func (mean) Extract(w asset.Window, _ bool) (features.Vector, []features.Spectrum, error) {
 	v := features.Vector{Channel: w.Channel, Quality: w.Quality, WindowS: w.Seconds(), Start: w.Start}
 	if w.Channel != "" {
 		var sum float64

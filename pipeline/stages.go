@@ -25,10 +25,11 @@ type Source interface {
 	Ack(p asset.Position)
 }
 
-// Extractor turns a window into its features. One is made for each shard, so it
-// may reuse its memory; the vector it returns is the caller's.
+// Extractor turns a window into its features. It may reuse its memory and share it
+// with the others of its shard; the vector it returns is the caller's. Spectra are
+// returned when they are asked for. It keeps nothing of the window.
 type Extractor interface {
-	Extract(w asset.Window) (features.Vector, []features.Spectrum, error)
+	Extract(w asset.Window, spectra bool) (features.Vector, []features.Spectrum, error)
 }
 
 // Monitor judges the features of one asset against its own past: the rule view.

@@ -257,7 +257,7 @@ func (r *replayRun) flow(ctx context.Context) error {
 		if low < 0 || at.Low < low {
 			low = at.Low
 		}
-		s, err := pipeline.NewShard(i, at.Epoch, at.Next, r.w.plant, r.w.scorer, func(id asset.ID) (map[string][]byte, error) { return r.db.Parts(ctx, id) })
+		s, err := pipeline.NewShard(i, at.Epoch, at.Next, r.w.plant(), r.w.scorer, func(id asset.ID) (map[string][]byte, error) { return r.db.Parts(ctx, id) })
 		if err != nil {
 			return err
 		}

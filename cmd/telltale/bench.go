@@ -46,6 +46,7 @@ type benchStage struct {
 // benchStages lists the stages in the order in which they run.
 func benchStages() []benchStage {
 	return []benchStage{
+		{"fft", (*benchmark).fft},
 		{"features", (*benchmark).features},
 		{"decode", (*benchmark).decode},
 		{"flow", (*benchmark).flow},
@@ -65,7 +66,8 @@ func benchCommand() *cobra.Command {
 		Use: "bench [STAGE…]", Short: "The benchmark of this build on this machine",
 		Long: "Measures in CPU seconds of this process (user and system, every thread), so that a busy machine changes little,\n" +
 			"and gives the median of several runs with the least and greatest. About a minute for all of them.\n\n" +
-			"  features  the full feature set of a window of 4096 and of 25600 samples\n" +
+			"  fft       the real transform alone\n" +
+			"  features  all features of windows of int16 counts: full with one envelope band, merged as without one\n" +
 			"  decode    replay of a dataset folder; MQTT payloads\n" +
 			"  flow      readings of a simulated farm to committed risks, store included\n" +
 			"  store     keeping what such a flow caused\n" +

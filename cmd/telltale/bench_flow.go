@@ -47,7 +47,7 @@ func newFarmRun(opt simulate.Options) (*farmRun, error) {
 			return f, nil
 		}
 		if f.points += float64(len(r.Points)); r.Wave != nil {
-			f.samples += float64(len(r.Wave.Samples))
+			f.samples += float64(r.Wave.Len())
 		}
 		f.readings = append(f.readings, r)
 	}
@@ -85,7 +85,7 @@ func (f *farmRun) run(ctx context.Context, path string, half func(), kept func(p
 		if err != nil {
 			return err
 		}
-		s, err := pipeline.NewShard(i, at.Epoch, at.Next, f.w.plant, nil, func(id asset.ID) (map[string][]byte, error) { return db.Parts(ctx, id) })
+		s, err := pipeline.NewShard(i, at.Epoch, at.Next, f.w.plant(), nil, func(id asset.ID) (map[string][]byte, error) { return db.Parts(ctx, id) })
 		if err != nil {
 			return err
 		}

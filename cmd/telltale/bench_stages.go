@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"math/rand/v2"
 	"path/filepath"
 	"time"
 
@@ -19,44 +18,6 @@ import (
 	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/simulate"
 )
-
-// benchRate is the sample rate of every waveform that is measured with.
-const benchRate = 25600
-
-// features measures one window after the other on one goroutine, as a shard does.
-func (b *benchmark) features(ctx context.Context) error {
-	plate := asset.Nameplate{ID: "bench", SpeedRpm: 1800, Components: []asset.Component{{Name: "bearing", Bearing: &asset.Bearing{
-		RollingElements: 13, ElementDiameterMM: 3.5, PitchDiameterMM: 25.6,
-	}}}}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // noise to compute with
-	for _, size := range []int{4096, 25600} {
-		e := features.NewExtractor(features.ExtractorOptions{}, plate)
-		x := make([]float32, size)
-		for i := range x {
-			x[i] = float32(math.Sin(2*math.Pi*30*float64(i)/benchRate) + 0.3*random.NormFloat64())
-		}
-		w := asset.Window{
-			Asset: plate.ID, Channel: "a", Component: "bearing", Kind: "acceleration", RateHz: benchRate, Unit: "m/s²", Samples: x,
-			SpeedRpm: 1800, LoadN: asset.Missing(), Quality: 100,
-		}
-		if _, _, err := e.Extract(w); err != nil { // plans and buffers are made once
-			return err
-		}
-		windows := 1 << 20 / size
-		err := b.rate(ctx, "features", fmt.Sprintf("window=%d", size), "samples", func() (float64, error) {
-			for range windows {
-				if _, _, err := e.Extract(w); err != nil {
-					return 0, err
-				}
-			}
-			return float64(windows * size), nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // decode measures the ways in.
 func (b *benchmark) decode(ctx context.Context) error {
@@ -85,7 +46,7 @@ func (b *benchmark) decode(ctx context.Context) error {
 				return 0, err
 			}
 			if n += float64(len(r.Points)); r.Wave != nil {
-				n += float64(len(r.Wave.Samples))
+				n += float64(r.Wave.Len())
 			}
 		}
 	})
@@ -102,7 +63,7 @@ func (b *benchmark) payloads(ctx context.Context) error {
 		samples[i] = float32(math.Sin(float64(i)))
 	}
 	wave := ingest.EncodeWave(nil, asset.Waveform{Channel: "a", Start: time.Unix(0, 0), RateHz: benchRate, Unit: "m/s²", Samples: samples, Quality: 100, First: true, Last: true}, 1e-3)
-	var dst []float32
+	var dst asset.Waveform
 	err := b.rate(ctx, "decode", "mqtt-wave-int16", "samples", func() (float64, error) {
 		const messages = 100
 		for range messages {
@@ -110,7 +71,7 @@ func (b *benchmark) payloads(ctx context.Context) error {
 			if err != nil {
 				return 0, err
 			}
-			dst = w.Samples
+			dst = w
 		}
 		return messages * benchRate, nil
 	})

@@ -21,7 +21,7 @@ type featuresOf struct {
 	unit, bearing         string
 	column, record        int
 	assetID, channel      string
-	asJSON                bool
+	asJSON, exact         bool
 	plate                 asset.Nameplate // of the folder that a record came from
 	component, recordName string
 }
@@ -52,6 +52,7 @@ func featuresCommand() *cobra.Command {
 	o.StringVar(&f.assetID, "asset", "", ".parquet: records of this asset")
 	o.StringVar(&f.channel, "channel", "", ".parquet: records of this channel")
 	o.IntVar(&f.record, "record", 1, ".parquet: which of them, from 1")
+	o.BoolVar(&f.exact, "exact", false, "in float64 instead of the flow's float32: the same source to more digits")
 	o.BoolVar(&f.asJSON, "json", false, "one JSON object")
 	return c
 }
@@ -151,8 +152,8 @@ func (f *featuresOf) extract(x []float64) (features.Vector, error) {
 	_, unit, _ := asset.Convert(0, f.unit)
 	samples := make([]float32, len(x))
 	for i, v := range x {
-		v, _, _ = asset.Convert(v*f.scale, f.unit)
-		samples[i] = float32(v)
+		x[i], _, _ = asset.Convert(v*f.scale, f.unit)
+		samples[i] = float32(x[i])
 	}
 	plate := f.plate
 	if plate.ID == "" {
@@ -171,7 +172,12 @@ func (f *featuresOf) extract(x []float64) (features.Vector, error) {
 	if f.rpm > 0 {
 		w.SpeedRpm = asset.Number(f.rpm)
 	}
-	v, _, err := features.NewExtractor(features.ExtractorOptions{SpectrumBins: -1}, plate).Extract(w)
+	extractor := features.NewExtractor(features.ExtractorOptions{SpectrumBins: -1}, plate, nil)
+	if f.exact {
+		v, _, err := extractor.Exact(w, x)
+		return v, err
+	}
+	v, _, err := extractor.Extract(w, false)
 	return v, err
 }
 

@@ -188,7 +188,7 @@ func openRepository(dir string) *models.Repository {
 // channelFields lists the features of an asset's channels, by extracting them
 // from a window of silence.
 func channelFields(c class.Class, plate asset.Nameplate) []features.Field {
-	extractor, err := newExtractor(c, plate)
+	extractor, err := newExtractor(c, plate, nil)
 	if err != nil {
 		return nil
 	}
@@ -198,7 +198,7 @@ func channelFields(c class.Class, plate asset.Nameplate) []features.Field {
 		v, _, err := extractor.Extract(asset.Window{
 			Asset: plate.ID, Channel: ch.Name, Component: ch.Component, Kind: ch.Kind, RateHz: ch.RateHz,
 			Samples: make([]float32, int(seconds*ch.RateHz)), SpeedRpm: asset.Number(plate.SpeedRpm), LoadN: asset.Missing(), Quality: 100,
-		})
+		}, false)
 		if err == nil {
 			out = append(out, v.Fields...)
 		}

@@ -140,16 +140,16 @@ func (l *learning) flow(ctx context.Context, set *dataset.Set, span dataset.Repl
 		return err
 	}
 	defer replay.Close()
-	plant := func(id asset.ID) (*pipeline.Line, bool) {
-		line, ok := l.works.plant(id)
-		if ok {
-			line.Twin = l.historians[id]
-		}
-		return line, ok
-	}
 	var shards []*pipeline.Shard
 	for i := range int32(backtestShards) {
-		s, err := pipeline.NewShard(i, 0, 0, plant, nil, nil)
+		lines := l.works.plant()
+		s, err := pipeline.NewShard(i, 0, 0, func(id asset.ID) (*pipeline.Line, bool) {
+			line, ok := lines(id)
+			if ok {
+				line.Twin = l.historians[id]
+			}
+			return line, ok
+		}, nil, nil)
 		if err != nil {
 			return err
 		}

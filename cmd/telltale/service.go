@@ -74,7 +74,7 @@ func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int
 		if i == 0 || at.Through.Before(through) {
 			through = at.Through
 		}
-		sh, err := pipeline.NewShard(i, at.Epoch, at.Next, s.plant, s.w.scorer, func(id asset.ID) (map[string][]byte, error) { return s.db.Parts(ctx, id) })
+		sh, err := pipeline.NewShard(i, at.Epoch, at.Next, s.plant(), s.w.scorer, func(id asset.ID) (map[string][]byte, error) { return s.db.Parts(ctx, id) })
 		if err != nil {
 			return nil, 0, through, err
 		}
@@ -84,13 +84,16 @@ func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int
 	return shards, next, through, nil
 }
 
-// plant gives the flow lines whose twins are shown.
-func (s *service) plant(id asset.ID) (*pipeline.Line, bool) {
-	l, ok := s.w.plant(id)
-	if ok {
-		l.View = l.Twin.(*twin.Twin).View // w.line makes no other
+// plant gives a shard lines whose twins are shown.
+func (s *service) plant() pipeline.Plant {
+	lines := s.w.plant()
+	return func(id asset.ID) (*pipeline.Line, bool) {
+		l, ok := lines(id)
+		if ok {
+			l.View = l.Twin.(*twin.Twin).View // w.line makes no other
+		}
+		return l, ok
 	}
-	return l, ok
 }
 
 // flow runs the stages until ctx ends.

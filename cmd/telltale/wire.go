@@ -38,8 +38,9 @@ func newWorks(classes class.Set, plates []asset.Nameplate) *works {
 // refused before the first reading, with every error.
 func (w *works) check() error {
 	var bad []error
+	space := features.NewWorkspace()
 	for _, id := range w.ids {
-		if _, err := w.line(w.plates[id]); err != nil {
+		if _, err := w.line(w.plates[id], space); err != nil {
 			bad = append(bad, err)
 			if len(bad) == 10 {
 				bad = append(bad, errors.New("and more"))
@@ -50,23 +51,27 @@ func (w *works) check() error {
 	return errors.Join(bad...)
 }
 
-// plant is the pipeline's way to a line; check has proved that it can be built.
-func (w *works) plant(id asset.ID) (*pipeline.Line, bool) {
-	plate, ok := w.plates[id]
-	if !ok {
-		return nil, false
+// plant is a shard's way to its lines, which share the memory that features are
+// computed in; check has proved that they can be built.
+func (w *works) plant() pipeline.Plant {
+	space := features.NewWorkspace()
+	return func(id asset.ID) (*pipeline.Line, bool) {
+		plate, ok := w.plates[id]
+		if !ok {
+			return nil, false
+		}
+		l, err := w.line(plate, space)
+		return l, err == nil
 	}
-	l, err := w.line(plate)
-	return l, err == nil
 }
 
 // line reads the class into the options of each room.
-func (w *works) line(plate asset.Nameplate) (*pipeline.Line, error) {
+func (w *works) line(plate asset.Nameplate, space *features.Workspace) (*pipeline.Line, error) {
 	c := w.classes.Of(plate.Kind)
 	fail := func(err error) (*pipeline.Line, error) {
 		return nil, fmt.Errorf("class %s: %w", c.Kind, err)
 	}
-	extractor, err := newExtractor(c, plate)
+	extractor, err := newExtractor(c, plate, space)
 	if err != nil {
 		return fail(err)
 	}
@@ -107,7 +112,7 @@ func windows(c class.Class) pipeline.WindowOptions {
 	}
 }
 
-func newExtractor(c class.Class, plate asset.Nameplate) (pipeline.Extractor, error) {
+func newExtractor(c class.Class, plate asset.Nameplate, space *features.Workspace) (pipeline.Extractor, error) {
 	opt, err := options[features.ExtractorOptions]("features", c.Features)
 	if err != nil {
 		return nil, err
@@ -115,7 +120,7 @@ func newExtractor(c class.Class, plate asset.Nameplate) (pipeline.Extractor, err
 	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
-	return features.NewExtractor(opt, plate), nil
+	return features.NewExtractor(opt, plate, space), nil
 }
 
 // monitor makes the rule view, commissioned when a baseline is at hand.

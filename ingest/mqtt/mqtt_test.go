@@ -175,7 +175,7 @@ func TestDeadLettersAndLongRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		last = pos
-		got += fmt.Sprint(len(r.Wave.Samples), r.Wave.First, r.Wave.Last, r.Time.Sub(t0), r.Wave.Samples[len(r.Wave.Samples)-1], "; ")
+		got += fmt.Sprint(r.Wave.Len(), r.Wave.First, r.Wave.Last, r.Time.Sub(t0), float64(r.Wave.Counts[r.Wave.Len()-1])*r.Wave.Scale, "; ")
 	}
 	if want := "100 true false 990ms 0; 100 false false 1.99s 0; 50 false true 2.49s 0.5; "; got != want {
 		t.Errorf("got %s, want %s", got, want)

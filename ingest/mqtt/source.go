@@ -298,7 +298,7 @@ func decode(prefix, topic string, payload []byte) ([]asset.Reading, error) {
 		if err != nil {
 			return nil, &asset.Invalid{Reason: ingest.Undecodable, Where: topic, Text: err.Error()}
 		}
-		w, err := ingest.DecodeWave(nil, payload, channel)
+		w, err := ingest.DecodeWave(asset.Waveform{}, payload, channel)
 		if err != nil {
 			return nil, err
 		}

@@ -23,7 +23,8 @@ const module = "github.com/telltale-iot/telltale/"
 var table = map[string][]string{
 	"asset":      {},
 	"class":      {"asset"},
-	"features":   {"asset"},
+	"dsp":        {},
+	"features":   {"asset", "dsp"},
 	"models":     {"asset", "features"},
 	"physics":    {"asset", "features"},
 	"twin":       {"asset", "features", "physics"},
@@ -58,7 +59,7 @@ var thirdParty = map[string][]string{
 // clocks are the packages that the pure rooms must not know.
 var clocks = []string{"os", "net", "net/http", "log", "log/slog", "math/rand", "math/rand/v2"}
 
-var pure = []string{"asset", "features", "physics", "twin", "pipeline"}
+var pure = []string{"asset", "dsp", "features", "physics", "twin", "pipeline"}
 
 func TestImportsFollowTheTable(t *testing.T) {
 	seen := map[string]bool{}

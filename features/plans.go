@@ -1,0 +1,65 @@
+package features
+
+import "github.com/telltale-iot/telltale/dsp"
+
+// transforms holds the plans of the lengths seen so far.
+type transforms[T dsp.Float] struct {
+	real map[int]*dsp.Real[T]
+	full map[int]*dsp.Complex[T]
+}
+
+func newTransforms[T dsp.Float]() transforms[T] {
+	return transforms[T]{map[int]*dsp.Real[T]{}, map[int]*dsp.Complex[T]{}}
+}
+
+// maxTransforms bounds what a source of ever new lengths can make a shard keep.
+const maxTransforms = 64
+
+func (t *transforms[T]) ofReal(n int) *dsp.Real[T] {
+	p := t.real[n]
+	if p == nil {
+		if len(t.real) >= maxTransforms {
+			clear(t.real)
+		}
+		p = dsp.NewReal[T](n)
+		t.real[n] = p
+	}
+	return p
+}
+
+func (t *transforms[T]) ofComplex(n int) *dsp.Complex[T] {
+	p := t.full[n]
+	if p == nil {
+		if len(t.full) >= maxTransforms {
+			clear(t.full)
+		}
+		p = dsp.NewComplex[T](n)
+		t.full[n] = p
+	}
+	return p
+}
+
+// Workspace is the memory that the extractors of one goroutine share: plans and
+// buffers by size, nothing of any asset.
+type Workspace struct {
+	single *analysis[float32]
+	double *analysis[float64] // made when Exact is first asked for
+	slab   []float64          // of the values of coming vectors
+	draft  draft
+}
+
+// NewWorkspace makes an empty one.
+func NewWorkspace() *Workspace { return &Workspace{single: newAnalysis[float32]()} }
+
+// slabValues is how many values are allocated at once.
+const slabValues = 8192
+
+// values hands out room for n values, which from then on is the caller's.
+func (s *Workspace) values(n int) []float64 {
+	if len(s.slab) < n {
+		s.slab = make([]float64, max(n, slabValues))
+	}
+	v := s.slab[:n:n]
+	s.slab = s.slab[n:]
+	return v
+}
