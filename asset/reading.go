@@ -45,6 +45,12 @@ type Event struct {
 	Text      string
 }
 
+// SpeedAt is one reading of the shaft speed.
+type SpeedAt struct {
+	Time time.Time `json:"t"`
+	Rpm  float64   `json:"rpm"`
+}
+
 // Len is the number of samples.
 func (w Waveform) Len() int { return max(len(w.Samples), len(w.Counts)) }
 
@@ -64,6 +70,7 @@ type Window struct {
 	Scale     float64   // value of one count in Unit
 	Points    []Point   // of the instant, when Channel is empty
 	SpeedRpm  Number    // shaft speed while it was taken
+	Speeds    []SpeedAt // readings of it in and around the window, oldest first
 	LoadN     Number
 	Quality   float64 // 0–100, the least of its parts
 }

@@ -26,6 +26,8 @@ type analysis[T dsp.Float] struct {
 	shown   []T // spectrum as evidence
 	merge   merge[T]
 	inverse []T // 1/k² for the velocity
+	angle   []T // a band's envelope over angle, and where in time its points lie
+	places  []float64
 }
 
 func newAnalysis[T dsp.Float]() *analysis[T] {

@@ -18,7 +18,11 @@ var defectFamilies = []struct {
 	{"bpfi", "inner-race", asset.InnerRace},
 	{"bsf", "rolling-element", asset.RollingElement},
 	{"ftf", "cage", asset.Cage},
+	{"gear", "gear-tooth", asset.GearTooth},
 }
+
+// allFamilies are the four of a bearing and the gears'.
+const allFamilies = defectLines + 1
 
 // defect judges the lines at a bearing's defect frequencies in the envelope
 // spectrum of the component's channels. It needs geometry and no learning; when
@@ -28,8 +32,8 @@ var defectFamilies = []struct {
 type defect struct {
 	common
 	kurt  []int
-	db    [4][]int // defect_* by family
-	found [4][]int // found_* by family
+	db    [allFamilies][]int // defect_* by family
+	found [allFamilies][]int // found_* by family
 }
 
 func (d *defect) offer(i int, f tracked) {
@@ -59,8 +63,8 @@ type family struct {
 	limit float64
 }
 
-func (d *defect) families(in *instant) [4]family {
-	var out [4]family
+func (d *defect) families(in *instant) [allFamilies]family {
+	var out [allFamilies]family
 	for k := range out {
 		f := family{at: -1, db: math.NaN(), found: math.NaN(), limit: d.opt.Limit}
 		for _, i := range d.db[k] {
@@ -110,7 +114,7 @@ func impulsiveness(kurtosis float64) float64 {
 }
 
 // score is the worst margin over the limits, put on the scale of the option.
-func (d *defect) score(in *instant) (worst float64, at int, fams [4]family) {
+func (d *defect) score(in *instant) (worst float64, at int, fams [allFamilies]family) {
 	fams = d.families(in)
 	worst, at = math.NaN(), -1
 	for k, f := range fams {

@@ -2,7 +2,6 @@ package features
 
 import (
 	"math"
-	"slices"
 
 	"github.com/telltale-iot/telltale/dsp"
 )
@@ -78,8 +77,10 @@ type comb[T dsp.Float] struct {
 }
 
 // snr is the highest bin within max(slip·f, 2 bins) of f over the median of the
-// bins within ±side Hz that are outside; NaN beyond the spectrum or over zero.
-func (c *comb[T]) snr(spectrum []T, stepHz, f, side float64) float64 {
+// bins within ±side Hz that are outside; NaN beyond the spectrum or over zero. Bins
+// next to a multiple of shaft Hz are left out of the search where they can be told
+// apart: whatever stands there, nobody can tell whose it is (shaft 0: none).
+func (c *comb[T]) snr(spectrum []T, stepHz, f, side, shaft float64) float64 {
 	at := f / stepHz
 	half := max(c.slip*at, 2)
 	lo, hi := int(math.Ceil(at-half)), int(math.Floor(at+half))
@@ -104,18 +105,44 @@ func (c *comb[T]) snr(spectrum []T, stepHz, f, side float64) float64 {
 	if len(c.sort) == 0 || hi < lo {
 		return math.NaN()
 	}
-	return ratio(float64(slices.Max(spectrum[lo:hi+1])), medianOf(c.sort))
+	return ratio(float64(highest(spectrum, lo, hi, shaft/stepHz)), medianOf(c.sort))
+}
+
+// A shaft's lines are told apart from a defect's when they lie this many bins from
+// each other, and each then takes this many bins to both sides.
+const (
+	shaftApart = 8
+	shaftBins  = 1.25
+)
+
+// highest of the bins lo … hi, without those of the shaft unless no other is left.
+func highest[T dsp.Float](spectrum []T, lo, hi int, shaft float64) T {
+	all, own := T(0), T(-1)
+	for k := lo; k <= hi; k++ {
+		v := spectrum[k]
+		all = max(all, v)
+		if shaft >= shaftApart {
+			if r := float64(k) / shaft; math.Abs(r-math.Round(r))*shaft <= shaftBins {
+				continue
+			}
+		}
+		own = max(own, v)
+	}
+	if own < 0 {
+		return all
+	}
+	return own
 }
 
 // found is how far a line must stand out to be counted, 6 dB.
 const found = 2
 
-// score is the mean over the harmonics 1…n of max(0, 20·log10 SNR) in dB, of
+// score is the mean over the harmonics first … last of max(0, 20·log10 SNR) in dB, of
 // those that the spectrum reaches, and how many stand out; NaN when none does.
-func (c *comb[T]) score(spectrum []T, stepHz, f float64, harmonics int) (db float64, count int) {
+func (c *comb[T]) score(spectrum []T, stepHz, f, shaft float64, first, last int) (db float64, count int) {
 	n := 0
-	for k := 1; k <= harmonics; k++ {
-		r := c.snr(spectrum, stepHz, float64(k)*f, 0.3*f)
+	for k := first; k <= last; k++ {
+		r := c.snr(spectrum, stepHz, float64(k)*f, 0.3*f, shaft)
 		if math.IsNaN(r) {
 			continue
 		}
@@ -138,7 +165,7 @@ func (c *comb[T]) sidebands(spectrum []T, stepHz, f, g float64, harmonics int) i
 	count := 0
 	for k := 1; k <= harmonics; k++ {
 		for _, s := range [...]float64{-g, g} {
-			if at := float64(k)*f + s; at > 0 && c.snr(spectrum, stepHz, at, 0.3*f) >= found {
+			if at := float64(k)*f + s; at > 0 && c.snr(spectrum, stepHz, at, 0.3*f, 0) >= found {
 				count++
 			}
 		}

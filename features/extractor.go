@@ -17,6 +17,8 @@ type WaveExtractor struct {
 	plate   asset.Nameplate
 	layouts map[layoutKey]*layout
 	space   *Workspace
+	pulses  pulses            // of the newest tacho window
+	saved   map[string][]byte // state of groups as last saved or loaded
 }
 
 // NewExtractor makes the extractor of an asset, in a workspace that it may share
@@ -26,7 +28,7 @@ func NewExtractor(opt ExtractorOptions, plate asset.Nameplate, space *Workspace)
 	if space == nil {
 		space = NewWorkspace()
 	}
-	return &WaveExtractor{opt: opt.filled(), plate: plate, layouts: map[layoutKey]*layout{}, space: space}
+	return &WaveExtractor{opt: opt.filled(), plate: plate, layouts: map[layoutKey]*layout{}, space: space, saved: map[string][]byte{}}
 }
 
 // minSamples below which a window has no spectrum.
@@ -49,6 +51,9 @@ const clippedQuality = 60
 func (e *WaveExtractor) Extract(w asset.Window, spectra bool) (Vector, []Spectrum, error) {
 	if w.Channel == "" {
 		return e.telemetry(w), nil, nil
+	}
+	if l := e.layout(w); l.kind == tachoKind {
+		return e.tacho(l, w), nil, nil
 	}
 	b := block[float32]{values: w.Samples, counts: w.Counts, scale: 1}
 	if w.Counts != nil {
@@ -83,8 +88,13 @@ func extract[T dsp.Float](e *WaveExtractor, a *analysis[T], b block[T], w asset.
 	n := smoothBelow(b.len())
 	a.centre(b, n)
 	m := a.moments(b.len())
+	why := ReasonUndefined
+	if spiked(b, m) {
+		why = ReasonSpikes
+		m.Peak, m.Crest, m.Kurtosis, m.Skewness, m.Shape, m.Impulse, m.Clearance = nan, nan, nan, nan, nan, nan, nan
+	}
 	for _, v := range [...]float64{m.RMS, m.Peak, m.Crest, m.Kurtosis, m.Skewness, m.Shape, m.Impulse, m.Clearance} {
-		d.put(v, ReasonUndefined)
+		d.put(v, why)
 	}
 	if b.len() < minSamples {
 		d.rest(ReasonShort)
@@ -94,10 +104,16 @@ func extract[T dsp.Float](e *WaveExtractor, a *analysis[T], b block[T], w asset.
 	p, t := a.power(w.RateHz), e.turning(l, w)
 	a.spectral(d, l, p, t)
 	a.envelopes(e, d, l, p, t, b)
+	if len(l.groups) > 0 {
+		in := inputOf(e, a, b, w, p, t)
+		for _, g := range l.groups {
+			g.put(d, in)
+		}
+	}
 	if !spectra || e.opt.SpectrumBins <= 0 {
 		return d.done(), nil
 	}
-	return d.done(), []Spectrum{a.amplitudes(e, l, p, t), a.envelopeLines(e, l, p, t)}
+	return d.done(), []Spectrum{a.amplitudes(e, l, p, t), a.envelopeLines(e, l, p.StepHz, t)}
 }
 
 // sanity says why nothing can be computed of a window.
@@ -124,25 +140,55 @@ func (a *analysis[T]) clipped(b block[T]) bool {
 	return clipping(b.values, a.levels)
 }
 
-// turning is how the channel's shaft turned while the window was taken.
-type turning struct {
-	Rpm float64      // of the asset
-	Hz  float64      // of the component's shaft
-	Why asset.Reason // for which rotating features are missing; empty when they are not
+// spikyImpulse is the impulse factor below which no sample lies 30 median
+// deviations out: looking for them would cost more than all other statistics.
+const spikyImpulse = 12
+
+// spiked reports single samples that no machine makes.
+func spiked[T dsp.Float](b block[T], m Moments) bool {
+	if !(m.Impulse > spikyImpulse) {
+		return false
+	}
+	var at []int
+	if b.counts != nil {
+		x := make([]float64, len(b.counts))
+		for i, c := range b.counts {
+			x[i] = float64(c)
+		}
+		at, _ = Spikes(nil, x)
+	} else {
+		at, _ = Spikes(nil, b.values)
+	}
+	return len(at) > 0
 }
 
-func (e *WaveExtractor) turning(l *layout, w asset.Window) turning {
-	rpm := float64(w.SpeedRpm)
-	if math.IsNaN(rpm) && e.plate.SpeedRpm > 0 {
-		rpm = e.plate.SpeedRpm
+// slopeOverDB is how far the low end has to stand over the decade above it for a
+// ski slope: integrated, even white noise has most of its energy below 5 Hz.
+const slopeOverDB = 20
+
+// skiSlope reports whether a cable or thermal transient rules the velocity.
+func (a *analysis[T]) skiSlope(p power[T], t turning) bool {
+	if t.Why == "" && t.Hz <= skiSlopeHz {
+		return false // the machine's own lines lie there
 	}
-	switch {
-	case math.IsNaN(rpm) || math.IsInf(rpm, 0):
-		return turning{Rpm: math.NaN(), Why: ReasonNoSpeed}
-	case rpm < 1:
-		return turning{Rpm: rpm, Why: ReasonStandstill}
+	from, to := p.bins(p.StepHz, skiSlopeHz)
+	above, end := p.bins(10, 100)
+	if to <= from || end-above < 3 {
+		return false
 	}
-	return turning{Rpm: rpm, Hz: rpm * e.plate.ShaftRatio(l.component) / 60}
+	low := dsp.Sum(p.Density[from:to]) / float64(to-from)
+	a.sort = append(a.sort[:0], p.Density[above:end]...)
+	if low < math.Pow(10, slopeOverDB/10)*medianOf(a.sort) {
+		return false
+	}
+	below, all := 0.0, 0.0
+	for k := 1; k < len(p.Density); k++ {
+		v := float64(p.Density[k]) / (float64(k) * float64(k))
+		if all += v; p.StepHz*float64(k) <= skiSlopeHz {
+			below += v
+		}
+	}
+	return below > skiSlopeShare*all
 }
 
 // spectral puts velocity, bands, shape and harmonics of the shaft.
@@ -153,9 +199,13 @@ func (a *analysis[T]) spectral(d *draft, l *layout, p power[T], t turning) {
 		if t.Rpm < lowSpeedRpm {
 			lo = 2
 		}
-		if l.velocity == ofAcceleration {
+		switch {
+		case l.velocity == ofAcceleration && a.skiSlope(p, t):
+			d.put(nan, ReasonSkiSlope)
+			d.v.Quality = min(d.v.Quality, clippedQuality)
+		case l.velocity == ofAcceleration:
 			d.put(p.velocityRMS(lo, 1000, &a.inverse), ReasonShort)
-		} else {
+		default:
 			d.put(l.toMMS*p.bandRMS(lo, math.Nextafter(1000, 1001)), ReasonShort)
 		}
 	}
@@ -177,7 +227,9 @@ func (a *analysis[T]) spectral(d *draft, l *layout, p power[T], t turning) {
 		f := float64(k) * t.Hz
 		switch {
 		case t.Why != "":
-			d.put(math.NaN(), t.Why)
+			d.put(nan, t.Why)
+		case t.Varies:
+			d.put(nan, ReasonTransient)
 		case f > nyquist:
 			d.put(math.NaN(), ReasonAlias)
 		case t.Hz < 3*p.StepHz: // ±2 bins would reach the neighbour
@@ -210,7 +262,7 @@ func evidence[T dsp.Float](e *WaveExtractor, l *layout, kind, unit string, stepH
 		out.Bins = append(out.Bins, float32(min(top, math.MaxFloat32)))
 	}
 	if t.Why == "" {
-		out.Marks = l.marks(t.Hz, out.StepHz*float64(len(out.Bins)))
+		out.Marks = l.marks(t.Hz, t.Rpm/60, out.StepHz*float64(len(out.Bins)))
 	}
 	return out
 }

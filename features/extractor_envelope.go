@@ -48,6 +48,12 @@ func (a *analysis[T]) envelopes(e *WaveExtractor, d *draft, l *layout, p power[T
 	d.put(math.Sqrt(env.Mean)*a.unit, why)
 	d.put(env.Kurtosis, why)
 	switch {
+	case t.Varies:
+		if !fixed {
+			lo, hi = 1, p.N/2+1
+		}
+		t.Hz = a.tracked(p, t, lo, hi, want)
+		t.Rpm = 60 * t.Hz / t.Ratio
 	case fixed && hi <= lo:
 		a.lines = resize(a.lines, 0)
 	case fixed:
@@ -58,7 +64,8 @@ func (a *analysis[T]) envelopes(e *WaveExtractor, d *draft, l *layout, p power[T
 		a.mergeBands(p, want)
 	}
 	c := comb[T]{slip: e.opt.Slip, sort: a.sort}
-	c.defects(e, d, l, a.lines, p.StepHz, p.N, t)
+	c.defects(e, d, l, a.lines, p.StepHz, rate/2, t)
+	c.gears(d, l, a.lines, p.StepHz, rate/2, t)
 	a.sort = c.sort
 }
 
@@ -77,16 +84,16 @@ func (a *analysis[T]) impulsive(b block[T], rate, strikeHz float64) Band {
 }
 
 // envelopeLines is the envelope spectrum as evidence.
-func (a *analysis[T]) envelopeLines(e *WaveExtractor, l *layout, p power[T], t turning) Spectrum {
+func (a *analysis[T]) envelopeLines(e *WaveExtractor, l *layout, stepHz float64, t turning) Spectrum {
 	unit, scale := l.unit+"²", a.unit*a.unit
-	if e.opt.Envelope == (Band{}) && !e.opt.Kurtogram {
+	if t.Varies || e.opt.Envelope == (Band{}) && !e.opt.Kurtogram {
 		unit, scale = "1", 1 // multiples of the floor
 	}
 	a.shown = resize(a.shown, len(a.lines))
 	for k, v := range a.lines {
 		a.shown[k] = T(float64(v) * scale)
 	}
-	return evidence(e, l, "envelope", unit, p.StepHz, a.shown, t)
+	return evidence(e, l, "envelope", unit, stepHz, a.shown, t)
 }
 
 // binsOf is the band as bins [lo, hi) of n samples, without DC, clipped to the spectrum.
@@ -109,6 +116,11 @@ func (e *WaveExtractor) highest(l *layout, t turning) float64 {
 // reach is how many bins of the envelope spectrum the scores look at.
 func (e *WaveExtractor) reach(l *layout, t turning, stepHz float64, n int) int {
 	hz := e.highest(l, t) * (float64(e.opt.Harmonics) + 0.5)
+	if t.Why == "" {
+		for _, g := range l.gears {
+			hz = max(hz, g.Order*t.Rpm/60*(gearHarmonics+0.5))
+		}
+	}
 	if hz <= 0 {
 		hz = defaultEnvelopeHz
 	}
@@ -133,10 +145,9 @@ func (a *analysis[T]) mergeBands(p power[T], want int) {
 const minPeriods = 5
 
 // defects puts the scores, the found harmonics and the sidebands of the families.
-func (c *comb[T]) defects(e *WaveExtractor, d *draft, l *layout, lines []T, stepHz float64, n int, t turning) {
+func (c *comb[T]) defects(e *WaveExtractor, d *draft, l *layout, lines []T, stepHz, nyquist float64, t turning) {
 	var why [defectLines]asset.Reason
 	var counts [defectLines]int
-	nyquist := stepHz * float64(n) / 2
 	for i, f := range l.families {
 		hz := f.order * t.Hz
 		score := math.NaN()
@@ -148,7 +159,7 @@ func (c *comb[T]) defects(e *WaveExtractor, d *draft, l *layout, lines []T, step
 		case hz < minPeriods*stepHz:
 			why[i] = ReasonShort
 		default:
-			score, counts[i] = c.score(lines, stepHz, hz, e.opt.Harmonics)
+			score, counts[i] = c.score(lines, stepHz, hz, t.Hz, 1, e.opt.Harmonics)
 			if math.IsNaN(score) {
 				why[i] = ReasonUndefined
 			}
@@ -178,4 +189,44 @@ func unless(why asset.Reason, n int) float64 {
 		return math.NaN()
 	}
 	return float64(n)
+}
+
+// A tooth strikes once a turn, exactly: its comb goes on where the modulation of a
+// healthy mesh by its shaft, a line or two, has ended.
+const (
+	gearFirst     = 3
+	gearHarmonics = 8
+)
+
+// gears puts the score of the gear line that stands out most, and its harmonics.
+func (c *comb[T]) gears(d *draft, l *layout, lines []T, stepHz, nyquist float64, t turning) {
+	if len(l.gears) == 0 {
+		return
+	}
+	best, found, why := nan, 0, t.Why
+	for _, g := range l.gears {
+		hz := g.Order * t.Rpm / 60
+		switch {
+		case t.Why != "":
+			continue
+		case hz > nyquist:
+			why = ReasonAlias
+			continue
+		case hz < minPeriods*stepHz:
+			why = ReasonShort
+			continue
+		}
+		if score, n := c.score(lines, stepHz, hz, 0, gearFirst, gearHarmonics); !math.IsNaN(score) && !(score <= best) {
+			best, found = score, n
+		}
+	}
+	if why == "" {
+		why = ReasonUndefined
+	}
+	d.put(best, why)
+	if math.IsNaN(best) {
+		d.put(nan, why)
+		return
+	}
+	d.put(float64(found), why)
 }

@@ -16,7 +16,9 @@ type layout struct {
 	component string
 	fields    []Field
 	bands     []Band
-	families  []defectLine // those whose order is known
+	families  []defectLine // of the component's bearing, those whose order is known
+	gears     []Line       // lines of a gear fault on the component
+	groups    []group
 	velocity  velocitySource
 	toMMS     float64
 	missing   []asset.Reason // of the last vector that lacked something
@@ -66,6 +68,9 @@ func (e *WaveExtractor) layout(w asset.Window) *layout {
 		}
 		l = e.lay(key)
 		e.layouts[key] = l
+		if err := e.restore(l); err != nil {
+			l.groups = slices.Clone(l.groups) // what was carried is of another build: they begin afresh
+		}
 	}
 	return l
 }
@@ -75,6 +80,10 @@ const maxLayouts = 256
 
 func (e *WaveExtractor) lay(k layoutKey) *layout {
 	l := &layout{channel: k.channel, kind: k.kind, unit: k.unit, component: k.component}
+	if k.kind == tachoKind {
+		l.fields = tachoFields(k.channel)
+		return l
+	}
 	add := func(name, unit string) {
 		l.fields = append(l.fields, Field{Channel: k.channel, Name: name, Unit: unit})
 	}
@@ -119,6 +128,17 @@ func (e *WaveExtractor) lay(k layoutKey) *layout {
 			add("sidebands_"+f.name, "1")
 		}
 	}
+	if part, _ := e.plate.Part(k.component); e.geared(part) {
+		l.gears = gearLines(e.plate)
+	}
+	if len(l.gears) > 0 {
+		add("defect_gear", "dB")
+		add("found_gear", "1")
+	}
+	l.groups = e.groupsOf(k)
+	for _, g := range l.groups {
+		l.fields = append(l.fields, g.fields(l)...)
+	}
 	l.fields = slices.Clip(l.fields)
 	return l
 }
@@ -158,7 +178,7 @@ func (e *WaveExtractor) familiesOf(component string) []defectLine {
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // marks are the shaft's and the families' frequencies, 1× to 3×, below limit.
-func (l *layout) marks(shaftHz, limit float64) []Mark {
+func (l *layout) marks(shaftHz, referenceHz, limit float64) []Mark {
 	var out []Mark
 	add := func(name string, f float64) {
 		for k := 1; k <= 3; k++ {
@@ -170,6 +190,9 @@ func (l *layout) marks(shaftHz, limit float64) []Mark {
 	add("shaft", shaftHz)
 	for _, f := range l.families {
 		add(f.mark, f.order*shaftHz)
+	}
+	for _, g := range l.gears {
+		add(g.Part+" "+g.Name, g.Order*referenceHz)
 	}
 	return out
 }

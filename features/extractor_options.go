@@ -17,7 +17,11 @@ type ExtractorOptions struct {
 	Kurtogram    bool    // take the band of highest spectral kurtosis for the defect scores; Envelope wins over it
 	Harmonics    int     // of a defect family, 1–5; default 3
 	Slip         float64 // share by which a defect frequency may be off, in (0, 0.1]; default 0.02
-	SpectrumBins int     // kept of each spectrum as evidence, 16–1024; default 512; −1 keeps none
+	PulsesPerRev float64 // of a tacho; default: the whole number that fits the known speed, else 1
+	Acoustic     AcousticOptions
+	Current      CurrentOptions
+	Modal        ModalOptions
+	SpectrumBins int // kept of each spectrum as evidence, 16–1024; default 512; −1 keeps none
 }
 
 // Defaults of ExtractorOptions.

@@ -3,6 +3,7 @@ package features
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/telltale-iot/telltale/asset"
 )
@@ -110,6 +111,28 @@ func planetaryLines(name string, p asset.Planetary, carrier float64) []Line {
 	}
 	if p.Planet > 0 {
 		lines = append(lines, Line{Kind: GearFault, Part: name, Name: "planet fault", Order: 2 * mesh / float64(p.Planet), Sideband: carrier})
+	}
+	return lines
+}
+
+// gearLines are the lines at which a damaged tooth strikes: once a turn of each
+// shaft that carries a gear, and those of the planetary stages.
+func gearLines(plate asset.Nameplate) []Line {
+	k := plate.Kinematics
+	if k == nil {
+		return nil
+	}
+	var lines []Line
+	for _, s := range k.Shafts {
+		if usableOrder(s.Ratio) && slices.ContainsFunc(k.Gears, func(g asset.Gear) bool { return g.Shaft == s.Name }) {
+			lines = append(lines, Line{Kind: GearFault, Part: s.Name, Name: "tooth", Order: s.Ratio, Mode: asset.GearTooth})
+		}
+	}
+	for _, l := range LinesOf(plate) {
+		if l.Kind == GearFault || l.Kind == PassLine && usableOrder(l.Order) {
+			l.Mode = asset.GearTooth
+			lines = append(lines, l)
+		}
 	}
 	return lines
 }

@@ -46,6 +46,8 @@ type Workspace struct {
 	double *analysis[float64] // made when Exact is first asked for
 	slab   []float64          // of the values of coming vectors
 	draft  draft
+	input  input
+	wide   []float64 // samples of a tacho
 }
 
 // NewWorkspace makes an empty one.

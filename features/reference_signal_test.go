@@ -299,15 +299,15 @@ func TestReferenceEnvelope(t *testing.T) {
 		r.agreeAll(t, c.ID+" spectrum", s, c.Outputs.Spectrum)
 		k := comb[float64]{slip: c.Inputs.Tol}
 		for h, want := range c.Outputs.SNR {
-			r.agree(t, c.ID+" snr", k.snr(s, stepHz, float64(h+1)*c.Inputs.Fault, 0.3*c.Inputs.Fault), want)
+			r.agree(t, c.ID+" snr", k.snr(s, stepHz, float64(h+1)*c.Inputs.Fault, 0.3*c.Inputs.Fault, 0), want)
 		}
-		score, _ := k.score(s, stepHz, c.Inputs.Fault, len(c.Outputs.SNR))
+		score, _ := k.score(s, stepHz, c.Inputs.Fault, 0, 1, len(c.Outputs.SNR))
 		r.agree(t, c.ID+" score", score, c.Outputs.Score)
 		// The reference's band is a Butterworth's, −6 dB at its edges; ours is cut straight.
 		within(t, c.ID+" RMS", math.Sqrt(env.Mean)*wide.unit, c.Outputs.RMS, 0, 0.08)
 		s, _ = envelopeSpectrum(transformed(narrow(c.Inputs.X), n), n, lo, hi)
 		near(t, c.ID+" spectrum", s, c.Outputs.Spectrum)
-		score, _ = k.score(s, stepHz, c.Inputs.Fault, len(c.Outputs.SNR))
+		score, _ = k.score(s, stepHz, c.Inputs.Fault, 0, 1, len(c.Outputs.SNR))
 		within(t, c.ID+" score float32", score, c.Outputs.Score, 1e-3, 0)
 	}
 }

@@ -22,8 +22,9 @@ const standardGravity = 9.80665
 
 // Limits of the checks below.
 const (
-	spikeLimit       = 30 // median absolute deviations
-	spikeNeighbour   = 10 // the same, of the samples beside a spike
+	spikeLimit       = 30  // median absolute deviations
+	spikeAlone       = 12  // samples to both sides …
+	spikeLoneShare   = 0.2 // … of which none is this share of it: a resonance rings on
 	skiSlopeHz       = 5
 	skiSlopeShare    = 0.8
 	biasShortV       = 3
@@ -32,9 +33,10 @@ const (
 )
 
 // Spikes appends to dst the indices of single samples farther from the median
-// than 30 median absolute deviations (not scaled to σ) while their neighbours are
-// within 10: a fault of the converter or the cable. A strike on a bearing rings
-// on and is none. ReasonFlat when more than half of the samples are equal.
+// than 30 median absolute deviations (not scaled to σ) while none of the 12 on
+// either side is a fifth as far: a fault of the converter or the cable. A strike on a
+// bearing rings on and is none. ReasonFlat when more than half of the samples are
+// equal.
 func Spikes[T float32 | float64](dst []int, x []T) ([]int, asset.Reason) {
 	e, why := binade(x)
 	if why != "" {
@@ -52,15 +54,25 @@ func Spikes[T float32 | float64](dst []int, x []T) ([]int, asset.Reason) {
 		return dst, ReasonFlat
 	}
 	scaleInto(d, x, -e)
-	far := func(i int, limit float64) bool {
-		return i >= 0 && i < len(d) && math.Abs(d[i]-med) > limit*mad
-	}
 	for i := range d {
-		if far(i, spikeLimit) && !far(i-1, spikeNeighbour) && !far(i+1, spikeNeighbour) {
+		d[i] = math.Abs(d[i] - med)
+	}
+	for i, v := range d {
+		if v > spikeLimit*mad && alone(d, i) {
 			dst = append(dst, i)
 		}
 	}
 	return dst, ""
+}
+
+// alone reports that nothing near d[i] is comparable to it.
+func alone(d []float64, i int) bool {
+	for j := max(0, i-spikeAlone); j <= min(len(d)-1, i+spikeAlone); j++ {
+		if j != i && d[j] > spikeLoneShare*d[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // selectMedian is the type 7 median of x, which it reorders; NaN of none.

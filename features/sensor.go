@@ -3,6 +3,7 @@ package features
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/telltale-iot/telltale/asset"
 )
@@ -48,7 +49,9 @@ func (d *sensor) judge(in *instant) (asset.Assessment, bool) {
 	for k, i := range d.idx {
 		text := ""
 		if v := in.raw[i]; !math.IsNaN(v) {
-			text = d.check(&d.runs[k], &in.fields[i], v)
+			if text = d.check(&d.runs[k], &in.fields[i], v); text == "" {
+				text = swapped(in, &in.fields[i])
+			}
 			seen = true
 		} else if why, ok := sensorReasons[in.why[i]]; ok {
 			text = fmt.Sprintf("%s %s", in.fields[i].Channel, why)
@@ -108,6 +111,13 @@ func (d *sensor) check(r *run, f *tracked, v float64) string {
 	wasBad := r.bad
 	r.last = v
 	b := &f.base
+	if why := Bias(v); why != "" && f.Unit == "V" && !f.wave && strings.Contains(f.Channel, "bias") {
+		state := "a short circuit"
+		if why == ReasonBiasOpen {
+			state = "an open one"
+		}
+		return fmt.Sprintf("%s reads %.3g V: a sensor supply between %d and %d V is in order, this is %s", f.Channel, v, biasShortV, biasOpenV, state)
+	}
 	if lim, ok := physicalRange[f.Unit]; ok && !f.wave && (v < lim[0] || v > lim[1]) {
 		return fmt.Sprintf("%s reads %s, which cannot be (%.4g to %s)", f.Channel, quantity(v, f.Unit), lim[0], quantity(lim[1], f.Unit))
 	}
@@ -140,6 +150,26 @@ func dropout(f *tracked, v float64) string {
 		return ""
 	}
 	return fmt.Sprintf("%s has an RMS of %s, under a fifth of the %s at commissioning: loose cable or dead sensor", f.Channel, quantity(v, f.Unit), quantity(b.level(0, nil), f.Unit))
+}
+
+// swapped says that a channel whose RMS and bands all moved by standard gravity
+// delivers another unit than at commissioning.
+func swapped(in *instant, f *tracked) string {
+	if !f.wave || f.Name != "rms" || f.base.N == 0 || !f.base.Log {
+		return ""
+	}
+	var now, before []float64
+	for i := range in.fields {
+		g := &in.fields[i]
+		if g.Channel != f.Channel || !g.wave || g.base.N == 0 || math.IsNaN(in.raw[i]) || g.Name != "rms" && !strings.HasPrefix(g.Name, "band_rms_") {
+			continue
+		}
+		now, before = append(now, in.raw[i]), append(before, g.base.level(0, nil))
+	}
+	if factor, why := UnitSwap(now, before); why == ReasonUnitSwap && len(now) > 2 {
+		return fmt.Sprintf("all bands of %s moved by the factor %.4g of standard gravity since commissioning: the unit has changed between g and m/s²", f.Channel, 1/factor)
+	}
+	return ""
 }
 
 func (d *sensor) walk(c *codec) {

@@ -18,6 +18,7 @@ type carriedLine struct {
 	Done    []string        `json:"done,omitempty"`
 	Newest  time.Time       `json:"newest"`
 	Speed   asset.Number    `json:"speed"`
+	Speeds  []asset.SpeedAt `json:"speeds,omitempty"`
 	Load    asset.Number    `json:"load"`
 	Spectra time.Time       `json:"spectra"`
 	Judged  bool            `json:"judged"`
@@ -35,7 +36,7 @@ type carriedFusion struct {
 
 // save adds the parts that changed to the effects.
 func (l *line) save(to map[StateKey][]byte) error {
-	c := carriedLine{Clock: l.order.Clock, Done: l.order.Done, Newest: l.order.newest, Speed: l.speed, Load: l.loadN, Spectra: l.spectra, Judged: l.commissioned, Open: map[string]open{}, Alarms: l.alarms}
+	c := carriedLine{Clock: l.order.Clock, Done: l.order.Done, Newest: l.order.newest, Speed: l.speed, Speeds: l.speeds, Load: l.loadN, Spectra: l.spectra, Judged: l.commissioned, Open: map[string]open{}, Alarms: l.alarms}
 	for _, a := range l.order.pending {
 		c.Pending = append(c.Pending, a.From)
 	}
@@ -69,7 +70,7 @@ func (l *line) save(to map[StateKey][]byte) error {
 			to[StateKey{l.Plate.ID, part}] = body
 		}
 	}
-	for room, c := range map[string]Carried{"monitor": l.Monitor, "twin": l.Twin} {
+	for room, c := range l.carried() {
 		for part, body := range c.Save() {
 			to[StateKey{l.Plate.ID, room + "/" + part}] = body
 		}
@@ -87,6 +88,7 @@ func (l *line) load(parts map[string][]byte) error {
 		}
 		l.saved["line"] = body
 		l.order.Clock, l.order.Done, l.order.newest = c.Clock, c.Done, c.Newest
+		l.speeds = c.Speeds
 		l.speed, l.loadN, l.spectra, l.commissioned = c.Speed, c.Load, c.Spectra, c.Judged
 	}
 	for name, o := range c.Open {
@@ -120,12 +122,21 @@ func (l *line) load(parts map[string][]byte) error {
 	if len(parts) == 0 {
 		return nil // nothing was carried yet: the line is as it was made
 	}
-	for room, carried := range map[string]Carried{"monitor": l.Monitor, "twin": l.Twin} {
+	for room, carried := range l.carried() {
 		if err := carried.Load(under(parts, room+"/")); err != nil {
 			return fmt.Errorf("asset %s: carried %s: %w", l.Plate.ID, room, err)
 		}
 	}
 	return nil
+}
+
+// carried are the rooms that carry state of the asset.
+func (l *line) carried() map[string]Carried {
+	all := map[string]Carried{"monitor": l.Monitor, "twin": l.Twin}
+	if c, ok := l.Extractor.(Carried); ok {
+		all["features"] = c
+	}
+	return all
 }
 
 // under returns the parts below a prefix, without it.

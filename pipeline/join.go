@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -142,7 +143,7 @@ func (s *Shard) observe(in instant) []*moment {
 			s.fx.Events = append(s.fx.Events, TwinEvent{Asset: l.Plate.ID, Time: at, Kind: e.Kind, Payload: fmt.Sprintf("%s %s %s", e.Component, e.Code, e.Text)})
 		}
 	}
-	l.operate(points)
+	l.operate(at, points)
 	if len(points) > 0 {
 		windows = append(windows, asset.Window{Start: at, End: at, Points: points, Quality: worst(points)})
 	}
@@ -154,7 +155,9 @@ func (s *Shard) moments(l *line, at time.Time, windows []asset.Window, events []
 	for i := range windows {
 		windows[i].End = snap(windows[i].End, at)
 	}
-	slices.SortStableFunc(windows, func(a, b asset.Window) int { return a.End.Compare(b.End) })
+	slices.SortStableFunc(windows, func(a, b asset.Window) int {
+		return cmp.Or(a.End.Compare(b.End), cmp.Compare(rank(a), rank(b)))
+	})
 	var out []*moment
 	for i := 0; i < len(windows); {
 		m := &moment{line: l, wanted: l.spectraDue(windows[i].End), snapshot: features.Snapshot{Asset: l.Plate.ID, Time: windows[i].End, SpeedRpm: l.speed, LoadN: l.loadN, Events: events}}
@@ -176,6 +179,14 @@ func (s *Shard) moments(l *line, at time.Time, windows []asset.Window, events []
 	return out
 }
 
+// rank puts the windows of tacho channels first: the others read their angle.
+func rank(w asset.Window) int {
+	if w.Kind == "tacho" {
+		return 0
+	}
+	return 1
+}
+
 // snap makes a window that ends within two milliseconds before the instant end
 // there, and all others end on a microsecond.
 func snap(end, at time.Time) time.Time {
@@ -188,7 +199,7 @@ func snap(end, at time.Time) time.Time {
 // extract adds a window's features to the moment; a window that gives none is counted.
 func (s *Shard) extract(m *moment, w asset.Window) {
 	l := m.line
-	w.Asset, w.SpeedRpm, w.LoadN = l.Plate.ID, l.speed, l.loadN
+	w.Asset, w.SpeedRpm, w.Speeds, w.LoadN = l.Plate.ID, l.speed, l.speeds, l.loadN
 	v, spectra, err := l.Extractor.Extract(w, m.wanted)
 	if err != nil {
 		s.fx.Counts["window-failed"]++

@@ -14,6 +14,7 @@ type line struct {
 	order        order
 	cutters      map[string]*cutter
 	speed        asset.Number
+	speeds       []asset.SpeedAt // the newest readings of it, oldest first
 	loadN        asset.Number
 	fusions      []*fusion // one for each component, in the nameplate's order
 	alarms       []*alarm
@@ -60,17 +61,35 @@ func (l *line) halfFilled() bool {
 	return false
 }
 
+// mostSpeeds bounds how many readings of the speed are kept for the windows to come.
+const mostSpeeds = 256
+
 // operate follows the operating point.
-func (l *line) operate(points []asset.Point) {
+func (l *line) operate(at time.Time, points []asset.Point) {
 	for _, p := range points {
 		switch p.Metric {
 		case "":
 		case l.Window.Speed:
 			l.speed = asset.Number(p.Value)
+			if len(l.cutters) > 0 {
+				l.follow(asset.SpeedAt{Time: at, Rpm: p.Value})
+			}
 		case l.Window.Load:
 			l.loadN = asset.Number(p.Value)
 		}
 	}
+}
+
+// follow keeps a reading of the speed and drops those that no window to come needs:
+// all that are older than two windows but the newest of them.
+func (l *line) follow(s asset.SpeedAt) {
+	keep := time.Duration(2 * max(l.Window.Seconds, 1) * 1e9)
+	old := 0
+	for old+1 < len(l.speeds) && s.Time.Sub(l.speeds[old+1].Time) > keep {
+		old++
+	}
+	old = max(old, len(l.speeds)+1-mostSpeeds)
+	l.speeds = append(slices.Delete(l.speeds, 0, old), s)
 }
 
 // sequences adds the snapshot to the rows of each model and returns those that

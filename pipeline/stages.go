@@ -27,7 +27,8 @@ type Source interface {
 
 // Extractor turns a window into its features. It may reuse its memory and share it
 // with the others of its shard; the vector it returns is the caller's. Spectra are
-// returned when they are asked for. It keeps nothing of the window.
+// returned when they are asked for. It keeps nothing of the window; what it carries
+// to the next survives a restart when it is Carried too.
 type Extractor interface {
 	Extract(w asset.Window, spectra bool) (features.Vector, []features.Spectrum, error)
 }
