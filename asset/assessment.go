@@ -50,7 +50,8 @@ type Assessment struct {
 	Abnormal  bool      // the source's own unlatched verdict for this instant
 	Trust     float64   // 0 (ignore) – 1: validity of the source here and now
 	RUL       RUL
-	Modes     map[Mode]float64 // candidate modes and weights, sum ≤ 1; nil when it cannot tell
+	Modes     map[Mode]float64 // candidate modes and weights, sum ≤ 1; empty for none, nil when it cannot tell
+	Sure      float64          // how far Modes are believed, 0–1; 0: as far as Score has come to Limit
 	Evidence  []Evidence
 	Digest    string // of the model or parameter set
 	Reason    Reason // why Trust is 0

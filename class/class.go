@@ -25,24 +25,30 @@ const Generic = "generic"
 
 // Class is one kind's configuration.
 type Class struct {
-	Kind      string               `yaml:"kind"`
-	Title     string               `yaml:"title"`
-	Note      string               `yaml:"note,omitempty"`
-	HorizonH  float64              `yaml:"horizon_h"` // of the risk
-	Waveform  Waveform             `yaml:"waveform,omitempty"`
-	Speed     string               `yaml:"speed_metric,omitempty"` // metric that is the shaft speed
-	Load      string               `yaml:"load_metric,omitempty"`  // metric that stands for the load
-	Operating []string             `yaml:"operating,omitempty"`    // metrics that set the operating point, such as power and speed
-	Units     map[string]string    `yaml:"units,omitempty"`        // of metrics that an asset did not declare
-	Ranges    map[string][]float64 `yaml:"ranges,omitempty"`       // [low, high] that is physically possible, by metric
-	Features  Section              `yaml:"features,omitempty"`     // features.ExtractorOptions
-	Normal    []Section            `yaml:"normal,omitempty"`       // features.NormalOptions, one for each modelled metric
-	Detectors []Detector           `yaml:"detectors"`
-	Laws      []Law                `yaml:"laws,omitempty"`
-	Models    []Model              `yaml:"models,omitempty"`
-	Fusion    Fusion               `yaml:"fusion,omitempty"`
-	Alarm     Alarm                `yaml:"alarm,omitempty"`
-	Orders    Orders               `yaml:"orders,omitempty"`
+	Kind       string               `yaml:"kind"`
+	Title      string               `yaml:"title"`
+	Note       string               `yaml:"note,omitempty"`
+	HorizonH   float64              `yaml:"horizon_h"` // of the risk
+	Waveform   Waveform             `yaml:"waveform,omitempty"`
+	Speed      string               `yaml:"speed_metric,omitempty"` // metric that is the shaft speed
+	NominalRpm float64              `yaml:"nominal_rpm,omitempty"`  // of assets that do not declare their speed
+	Load       string               `yaml:"load_metric,omitempty"`  // metric that stands for the load
+	Operating  []string             `yaml:"operating,omitempty"`    // metrics that set the operating point, such as power and speed
+	Regimes    Section              `yaml:"regimes,omitempty"`      // features.RegimesOptions: baselines in bins of the operating point
+	Units      map[string]string    `yaml:"units,omitempty"`        // of metrics that an asset did not declare
+	Ranges     map[string][]float64 `yaml:"ranges,omitempty"`       // [low, high] that is physically possible, by metric
+	Features   Section              `yaml:"features,omitempty"`     // features.ExtractorOptions
+	Normal     []Section            `yaml:"normal,omitempty"`       // features.NormalOptions, one for each modelled metric
+	Thermal    []Section            `yaml:"thermal,omitempty"`      // features.TemperatureOptions, one for each temperature
+	Phases     []string             `yaml:"phases,omitempty"`       // metrics of the currents of one machine
+	Power      Section              `yaml:"power_curve,omitempty"`  // features.PowerCurveOptions
+	Zones      []Zone               `yaml:"zones,omitempty"`        // rows beside those that are shipped, and before them
+	Detectors  []Detector           `yaml:"detectors"`
+	Laws       []Law                `yaml:"laws,omitempty"`
+	Models     []Model              `yaml:"models,omitempty"`
+	Fusion     Fusion               `yaml:"fusion,omitempty"`
+	Alarm      Alarm                `yaml:"alarm,omitempty"`
+	Orders     Orders               `yaml:"orders,omitempty"`
 }
 
 // Section holds the options of a room that class does not know; the room's own
@@ -51,7 +57,8 @@ type Section map[string]any
 
 // Waveform says how records are cut.
 type Waveform struct {
-	WindowS   float64 `yaml:"window_s,omitempty"` // 0: the record as it was taken
+	WindowS   float64 `yaml:"window_s,omitempty"`  // 0: the record as it was taken
+	LongestS  float64 `yaml:"longest_s,omitempty"` // of the windows of channels whose lines are slow; default 4
 	Hop       float64 `yaml:"hop,omitempty"`
 	MinShare  float64 `yaml:"min_share,omitempty"`
 	LatenessS float64 `yaml:"lateness_s,omitempty"`
@@ -67,7 +74,7 @@ type Scope struct {
 // Detector is one detector of the rule view, made once for each component in scope.
 type Detector struct {
 	Name    string  `yaml:"name"`
-	Use     string  `yaml:"use"` // level, defect, residual, multivariate, novelty, zone, sensor
+	Use     string  `yaml:"use"` // a type of features.DetectorOptions
 	For     Scope   `yaml:"for,omitempty"`
 	Options Section `yaml:"options,omitempty"`
 }
@@ -185,6 +192,9 @@ func (c Class) Validate() error {
 	}
 	for name, r := range c.Ranges {
 		check(len(r) == 2 && r[0] < r[1], "ranges."+name, r, "[low, high]")
+	}
+	for i, z := range c.Zones {
+		check(z.ok(), fmt.Sprintf("zones[%d]", i), z, "name, source, quantity velocity_rms or acceleration_rms, a band, and boundaries that rise")
 	}
 	for i, d := range c.Detectors {
 		check(d.Name != "" && !strings.ContainsAny(d.Name, "/ "), fmt.Sprintf("detectors[%d].name", i), d.Name, "a word")

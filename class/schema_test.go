@@ -35,6 +35,57 @@ func TestSchemaHoldsWhatIsShipped(t *testing.T) {
 	}
 }
 
+// everything is a class that asks for all that is off by default.
+const everything = `
+kind: x
+title: y
+horizon_h: 1
+operating: [power]
+regimes: {speed: speed, power: power, rated_rpm: 15, rated_kw: 2000, min_samples: 20, min_days: 2, adapt: true}
+thermal:
+  - {metric: oil, kind: gearbox-oil, optional: true}
+  - {metric: bearing, warn_c: 70, alarm_c: 85, gradient_s: 120}
+phases: [i1, i2, i3]
+power_curve: {power: power, wind: wind, ambient: ambient, min_samples: 10, optional: true}
+zones:
+  - {name: own, source: agreed with the maker, quantity: velocity_rms, low_hz: 10, high_hz: 1000, ab: 1, bc: 2, cd: 3}
+detectors:
+  - {name: jump, use: page-hinkley, options: {fields: ["oil/residual_z"], p: 0.0001, drift: 0.5, hold: 0.2, side: high}}
+  - {name: regime, use: bocpd, options: {fields: ["power/power_residual_z"], recent: 30, limit: 0.9}}
+  - {name: tail, use: spot, options: {fields: ["*/rms"], p: 0.00001}}
+  - {name: mean, use: ewma, options: {fields: ["phases/unbalance"], smooth: 0.1}}
+  - {name: sum, use: cusum, options: {fields: ["oil/gradient"]}}
+  - {name: zone, use: zone, options: {zones: own, period_h: 24, power: power, speed: speed, rated_kw: 2000}}
+`
+
+func TestSchemaAcceptsEverything(t *testing.T) {
+	schema, _ := readSchema(t)
+	if err := schema.Validate(document(t, everything)); err != nil {
+		t.Error(err)
+	}
+	c, err := class.Parse([]byte(everything))
+	if err != nil || len(c.Thermal) != 2 || len(c.Zones) != 1 || c.Zones[0].BC != 2 {
+		t.Errorf("%v: %+v", err, c)
+	}
+	bad := strings.Replace(everything, "bc: 2", "bc: 0.5", 1)
+	if _, err := class.Parse([]byte(bad)); err == nil || !strings.Contains(err.Error(), "zones[0]") {
+		t.Errorf("boundaries that fall: %v", err)
+	}
+}
+
+func TestShippedZones(t *testing.T) {
+	rows, err := class.Zones()
+	if err != nil || len(rows) != 13 {
+		t.Fatalf("%d rows: %v", len(rows), err)
+	}
+	_, defs := readSchema(t)
+	for _, z := range rows {
+		if len(defs["zone"].Properties) == 0 || z.Source == "" {
+			t.Errorf("%+v", z)
+		}
+	}
+}
+
 func TestSchemaRefuses(t *testing.T) {
 	schema, _ := readSchema(t)
 	const start = "kind: x\ntitle: y\nhorizon_h: 1\n"
@@ -44,6 +95,10 @@ func TestSchemaRefuses(t *testing.T) {
 		"an unknown detector":  start + "detectors: [{name: a, use: oracle}]\n",
 		"an unknown option":    start + "detectors: [{name: a, use: level, options: {limmit: 3}}]\n",
 		"another law's option": start + "detectors: []\nlaws: [{name: a, use: thermal, options: {fail_ratio: 3}}]\n",
+		"a zone of no source":  start + "detectors: []\nzones: [{name: a, quantity: velocity_rms, low_hz: 1, high_hz: 2, bc: 1, cd: 2}]\n",
+		"one phase":            start + "detectors: []\nphases: [i1]\n",
+		"a kind of heat":       start + "detectors: []\nthermal: [{metric: t, kind: brake}]\n",
+		"a curve of no wind":   start + "detectors: []\npower_curve: {power: p}\n",
 		"an empty range":       start + "detectors: []\nranges: {t: [1]}\n",
 		"no broker":            "data: d\nassets: [{id: a, kind: generic, components: [{name: b}]}]\nsource: {}\n",
 		"no asset":             "data: d\nassets: []\nsource: {mqtt: {url: tcp://a:1, client_id: c}}\n",
@@ -74,7 +129,14 @@ func TestSchemaNamesTheFieldsOfTheCode(t *testing.T) {
 		"asset":            {code: asset.Nameplate{}},
 		"bearing":          {code: asset.Bearing{}},
 		"features":         {code: features.ExtractorOptions{}},
+		"acoustic":         {code: features.AcousticOptions{}},
+		"current":          {code: features.CurrentOptions{}},
+		"modal":            {code: features.ModalOptions{}},
 		"normal":           {code: features.NormalOptions{}},
+		"temperature":      {code: features.TemperatureOptions{}},
+		"power_curve":      {code: features.PowerCurveOptions{}},
+		"regimes":          {code: features.RegimesOptions{}},
+		"zone":             {code: class.Zone{}},
 		"detector_options": {features.DetectorOptions{}, []string{"type", "name", "component"}},
 		"bearing_life":     {code: physics.BearingOptions{}},
 		"growth":           {code: physics.GrowthOptions{}},

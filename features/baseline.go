@@ -36,6 +36,8 @@ type Baseline struct {
 	Fields    []FieldBaseline `json:"fields"`
 	Normal    []Learned       `json:"normal,omitempty"`
 	Detectors []Learned       `json:"detectors,omitempty"`
+
+	PowerCurve *PowerCurve `json:"power_curve,omitempty"`
 }
 
 // FieldBaseline is the robust centre and spread of one field.
@@ -56,6 +58,9 @@ type FieldBaseline struct {
 	// Regime predicts the field from the operating point; Center and Scale are then
 	// of what it leaves. Nil where the operating point explains little.
 	Regime *Learned `json:"regime,omitempty"`
+	// Bins do that instead, where a class asks for them; Center and Scale are then of
+	// all values.
+	Bins *RegimeBaseline `json:"bins,omitempty"`
 }
 
 // Learned is what one detector or normal-behaviour model took from the span.
@@ -73,6 +78,8 @@ type Learned struct {
 	N         int         `json:"n,omitempty"`    // independent stretches
 	Scale     float64     `json:"scale,omitempty"`
 	SlowScale float64     `json:"slow_scale,omitempty"`
+
+	Arms []LearnedArm `json:"arms,omitempty"` // of an onset
 }
 
 // minField is how many values a field's baseline takes at least.
@@ -207,6 +214,9 @@ func (b *FieldBaseline) normalise(x []float64, op [][]float64) bool {
 // expected is what the operating point makes of the centre; NaN when it is not known.
 func (b *FieldBaseline) expected(op []float64) float64 {
 	switch {
+	case b.Bins != nil:
+		e, _ := b.Bins.Expect(pointOf(op))
+		return e.Center
 	case b.Regime == nil:
 		return b.Center
 	case len(op) != len(b.Regime.Mean):
@@ -221,7 +231,20 @@ func (b *FieldBaseline) z(v float64, op []float64) float64 {
 	if b.N == 0 || math.IsNaN(v) || b.Log && v <= 0 {
 		return math.NaN()
 	}
+	if b.Bins != nil {
+		z, _, _ := b.Bins.Z(pointOf(op), v)
+		return z
+	}
 	return clamp((b.scaled(v)-b.expected(op))/b.Scale, 1e6)
+}
+
+// why says why there is no score at an operating point; empty where that is not it.
+func (b *FieldBaseline) why(op []float64) asset.Reason {
+	if b.Bins == nil {
+		return ""
+	}
+	_, why := b.Bins.Expect(pointOf(op))
+	return why
 }
 
 // level is the value at a score of z, at an operating point or, when that is not
@@ -230,11 +253,18 @@ func (b *FieldBaseline) level(z float64, op []float64) float64 {
 	if b.N == 0 {
 		return math.NaN()
 	}
-	v := b.expected(op)
-	if math.IsNaN(v) {
+	v, scale := b.expected(op), b.Scale
+	switch {
+	case b.Bins != nil:
+		if e, why := b.Bins.Expect(pointOf(op)); why == "" {
+			scale = e.Scale
+		} else {
+			v = b.Center
+		}
+	case math.IsNaN(v):
 		v = b.Center + b.Regime.Coef[0]
 	}
-	v += z * b.Scale
+	v += z * scale
 	if b.Log {
 		return math.Exp(v)
 	}

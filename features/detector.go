@@ -42,6 +42,8 @@ type instant struct {
 	why    []asset.Reason
 	fields []tracked
 	op     []float64 // regressors of the operating point; nil when it is not known
+
+	replayed bool // from the diary: it has the measures' fields
 }
 
 // tracked is a field that the asset has had, where it belongs, and its baseline.
@@ -156,7 +158,7 @@ func shareOut(e []asset.Evidence) {
 }
 
 // newDetector makes the detector of the options' type for one component.
-func newDetector(c common, plate *asset.Nameplate) detector {
+func newDetector(c common) detector {
 	switch c.opt.Type {
 	case "level":
 		return &level{common: c}
@@ -168,8 +170,8 @@ func newDetector(c common, plate *asset.Nameplate) detector {
 		return newMultivariate(c)
 	case "novelty":
 		return &novelty{common: c}
-	case "zone":
-		return newZone(c, plate)
+	case "ewma", "cusum", "page-hinkley", "bocpd", "spot":
+		return &onset{common: c}
 	}
 	return &sensor{common: c}
 }

@@ -34,6 +34,8 @@ type defect struct {
 	kurt  []int
 	db    [allFamilies][]int // defect_* by family
 	found [allFamilies][]int // found_* by family
+	comb  [allFamilies][]int // comb_* by family
+	names naming
 }
 
 func (d *defect) offer(i int, f tracked) {
@@ -50,6 +52,8 @@ func (d *defect) offer(i int, f tracked) {
 			d.idx = append(d.idx, i)
 		case "found_" + fam.name:
 			d.found[k] = append(d.found[k], i)
+		case "comb_" + fam.name:
+			d.comb[k] = append(d.comb[k], i)
 		}
 	}
 }
@@ -149,13 +153,26 @@ func (d *defect) judge(in *instant) (asset.Assessment, bool) {
 	a := d.answer(in, s, d.opt.Limit, d.p(s))
 	enough := !(fams[at].found < float64(d.opt.Harmonics)) // not counted is enough
 	a.Abnormal = d.past.step(s >= d.opt.Limit && enough, d.opt.M, d.opt.N)
+	named := d.name(in)
+	if named != nil {
+		a.Modes, a.Sure = named, d.names.sure
+	}
 	if s < d.opt.Watch {
 		return a, true
 	}
 	if !enough {
 		a.Trust = 0.5
 	}
-	a.Modes = map[asset.Mode]float64{}
+	d.explain(&a, in, fams, named)
+	return a, true
+}
+
+// explain adds the evidence of the families that stand out, and, where no comb told
+// their names, the modes by how much each earns.
+func (d *defect) explain(a *asset.Assessment, in *instant, fams [allFamilies]family, named map[asset.Mode]float64) {
+	if named == nil {
+		a.Modes = map[asset.Mode]float64{}
+	}
 	sum := 0.0
 	for _, f := range fams {
 		sum += weightOf(f, d.opt)
@@ -166,7 +183,9 @@ func (d *defect) judge(in *instant) (asset.Assessment, bool) {
 			continue
 		}
 		fam := defectFamilies[k]
-		a.Modes[fam.mode] = w / sum
+		if named == nil {
+			a.Modes[fam.mode] = w / sum
+		}
 		key := in.fields[f.at].Key()
 		text := fmt.Sprintf("%s defect frequency (%s) stands %.1f dB over the envelope's noise on %s (watch %.0f dB, alert %.0f dB)", fam.text, strings.ToUpper(fam.name), f.db, in.fields[f.at].Channel, d.opt.Watch, f.limit)
 		if !math.IsNaN(f.found) {
@@ -175,9 +194,11 @@ func (d *defect) judge(in *instant) (asset.Assessment, bool) {
 		if f.extra > 0 {
 			text += fmt.Sprintf("; the signal is impulsive (kurtosis adds %.1f dB to the score)", f.extra)
 		}
+		if m := d.names.mean[k]; named != nil && !math.IsNaN(m) {
+			text += fmt.Sprintf("; its comb of harmonics stands %.1f σ out over the last windows", m)
+		}
 		a.Evidence = append(a.Evidence, d.evidence(key, f.db, f.limit, w/sum, text))
 	}
-	return a, true
 }
 
 // weightOf is how much of the suspicion a family earns: the square of what it
@@ -217,4 +238,7 @@ func onNoise(s float64) float64 {
 	return 0.01 * math.Pow(0.1, (s-7.7)/3)
 }
 
-func (d *defect) walk(c *codec) { c.u64(&d.past.bits) }
+func (d *defect) walk(c *codec) {
+	c.u64(&d.past.bits)
+	d.names.walk(c)
+}

@@ -106,7 +106,7 @@ func quantity(v float64, unit string) string {
 
 // atLoad says that a baseline knows the operating point.
 func atLoad(b FieldBaseline) string {
-	if b.Regime == nil {
+	if b.Regime == nil && b.Bins == nil {
 		return ""
 	}
 	return " at this operating point"

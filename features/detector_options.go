@@ -27,7 +27,7 @@ type DetectorOptions struct {
 	Component string
 	// Fields it reads, as "channel/name" or "metric/value"; either side may be "*".
 	// Defaults: level "*/rms", "*/envelope_rms", "*/velocity_rms"; defect "*/defect_*",
-	// "*/found_*" and "*/kurtosis";
+	// "*/found_*", "*/comb_*" and "*/kurtosis";
 	// multivariate and novelty "*/value"; sensor "*/value", "*/rms", "*/kurtosis"; zone "*/velocity_rms"; residual "*/residual_z_*";
 	// spot as level; ewma, cusum, page-hinkley and bocpd "*/residual_z".
 	Fields []string
@@ -88,7 +88,7 @@ type DetectorOptions struct {
 // detectorDefaults by type: floor of the limit, watch, m, n, side, mode, fields.
 var detectorDefaults = map[string]DetectorOptions{
 	"level":        {Limit: 7, M: 3, N: 4, Side: "high", Fields: []string{"*/rms", "*/envelope_rms", "*/velocity_rms"}},
-	"defect":       {Limit: 15, Watch: 10, M: 1, N: 1, Side: "high", Harmonics: 2, Fields: []string{"*/defect_*", "*/found_*", "*/kurtosis"}},
+	"defect":       {Limit: 15, Watch: 10, M: 1, N: 1, Side: "high", Harmonics: 2, Fields: []string{"*/defect_*", "*/found_*", "*/comb_*", "*/kurtosis"}},
 	"residual":     {Limit: 3, M: 1, N: 1, Side: "high", Mode: asset.Overheating, Fields: []string{"*/residual_z_*"}},
 	"multivariate": {M: 1, N: 1, Side: "both", Fields: []string{"*/value"}},
 	"novelty":      {Limit: 6, Hold: 0.5, M: 1, N: 1, Side: "both", Fields: []string{"*/value"}},

@@ -3,11 +3,9 @@ package features
 import (
 	"cmp"
 	"math"
-	"math/cmplx"
-
-	"gonum.org/v1/gonum/dsp/fourier"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/dsp"
 )
 
 // airDensity is the reference density of power curves in kg/m³ (IEC 61400-12-1).
@@ -177,10 +175,11 @@ type RotorBars struct {
 // CurrentAnalyser keeps the transform and the buffers of the last length. It
 // belongs to one goroutine.
 type CurrentAnalyser struct {
-	fft    *fourier.FFT
+	plan   *dsp.Real[float64]
 	window []float64
 	block  []float64
-	bins   []complex128
+	re, im []float64
+	lines  []float64 // peak amplitude of a line at its bin, times 2⁻ᵉ
 }
 
 // blackmanHarris is the 4-term window of −92 dB side lobes, whose main lobe reaches
@@ -225,19 +224,24 @@ func BrokenBars[T float32 | float64](c *CurrentAnalyser, x []T, rateHz, supplyHz
 		return RotorBars{LineHz: math.NaN(), LineA: math.NaN()}, ReasonUndefined
 	}
 	for k := 1; k <= orders; k++ {
-		d := 2 * float64(k) * slip
-		r.Bands = append(r.Bands, Sideband{k, c.under(level, line*(1-d)), c.under(level, line*(1+d))})
+		r.Bands = append(r.Bands, c.sideband(line, level, slip, k))
 	}
 	return r, ""
 }
 
-// transformCurrent leaves the windowed spectrum of x about its mean in c.bins, scaled
-// so that a line's bin is its amplitude times 2⁻ᵉ.
+// sideband is the pair k of a line at its place in bins and its level in dB.
+func (c *CurrentAnalyser) sideband(line, level, slip float64, k int) Sideband {
+	d := 2 * float64(k) * slip
+	return Sideband{k, c.under(level, line*(1-d)), c.under(level, line*(1+d))}
+}
+
+// transformCurrent leaves the windowed amplitude spectrum of x about its mean in
+// c.lines.
 func transformCurrent[T float32 | float64](c *CurrentAnalyser, x []T) (e int) {
 	n := len(x)
 	if len(c.window) != n {
-		c.fft, c.window, c.block = fourier.NewFFT(n), blackmanHarris(n), make([]float64, n)
-		c.bins = make([]complex128, n/2+1)
+		c.plan, c.window, c.block = dsp.NewReal[float64](n), blackmanHarris(n), make([]float64, n)
+		c.re, c.im, c.lines = make([]float64, n/2+1), make([]float64, n/2+1), make([]float64, n/2+1)
 	}
 	peak := 0.0
 	for _, v := range x {
@@ -252,10 +256,9 @@ func transformCurrent[T float32 | float64](c *CurrentAnalyser, x []T) (e int) {
 	for i := range c.block {
 		c.block[i] = (c.block[i] - mean) * c.window[i]
 	}
-	c.bins = c.fft.Coefficients(c.bins, c.block)
-	k := complex(2/(0.35875*float64(n)), 0)
-	for i := range c.bins {
-		c.bins[i] *= k
+	c.plan.Transform(c.re, c.im, c.block)
+	for i := range c.lines {
+		c.lines[i] = 2 / (0.35875 * float64(n)) * math.Hypot(c.re[i], c.im[i])
 	}
 	return e
 }
@@ -264,15 +267,15 @@ func transformCurrent[T float32 | float64](c *CurrentAnalyser, x []T) (e int) {
 // refined by the parabola through the levels beside it.
 func (c *CurrentAnalyser) top(lo, hi int) (at, level float64) {
 	k, most := -1, 0.0
-	for i := max(lo, 1); i <= min(hi, len(c.bins)-2); i++ {
-		if a := cmplx.Abs(c.bins[i]); a > most {
+	for i := max(lo, 1); i <= min(hi, len(c.lines)-2); i++ {
+		if a := c.lines[i]; a > most {
 			k, most = i, a
 		}
 	}
 	if k < 0 {
 		return math.NaN(), math.NaN()
 	}
-	db := func(i int) float64 { return 20 * math.Log10(cmplx.Abs(c.bins[i])) }
+	db := func(i int) float64 { return 20 * math.Log10(c.lines[i]) }
 	before, here, after := db(k-1), db(k), db(k+1)
 	curve := before - 2*here + after
 	if !(curve < 0) || math.IsInf(curve, 0) || before > here || after > here {
@@ -284,7 +287,7 @@ func (c *CurrentAnalyser) top(lo, hi int) (at, level float64) {
 
 // under is how far the largest within a bin of place lies under the level, in dB.
 func (c *CurrentAnalyser) under(level, place float64) float64 {
-	if !(place >= lobeBins) || place > float64(len(c.bins)-2) {
+	if !(place >= lobeBins) || place > float64(len(c.lines)-2) {
 		return math.NaN() // the lobe of zero frequency, or an alias
 	}
 	k := int(math.Round(place))

@@ -121,10 +121,8 @@ func highest[T dsp.Float](spectrum []T, lo, hi int, shaft float64) T {
 	for k := lo; k <= hi; k++ {
 		v := spectrum[k]
 		all = max(all, v)
-		if shaft >= shaftApart {
-			if r := float64(k) / shaft; math.Abs(r-math.Round(r))*shaft <= shaftBins {
-				continue
-			}
+		if ofShaft(k, shaft) {
+			continue
 		}
 		own = max(own, v)
 	}

@@ -182,6 +182,17 @@ func (c *comb[T]) defects(e *WaveExtractor, d *draft, l *layout, lines []T, step
 		}
 		d.put(unless(reason, n), reason)
 	}
+	for i, f := range l.families {
+		if why[i] != "" {
+			d.put(nan, why[i])
+			continue
+		}
+		side := 0.0
+		if f.mode == asset.RollingElement { // out of the load zone an element is silent; a race never quite
+			side = f.sideband * t.Hz
+		}
+		d.put(c.stands(lines, stepHz, f.order*t.Hz, t.Hz, side, e.opt.Slip, 1, e.opt.Harmonics), ReasonUndefined)
+	}
 }
 
 func unless(why asset.Reason, n int) float64 {
@@ -196,6 +207,7 @@ func unless(why asset.Reason, n int) float64 {
 const (
 	gearFirst     = 3
 	gearHarmonics = 8
+	gearSlip      = 0.003 // teeth do not slip: what the speed is off by
 )
 
 // gears puts the score of the gear line that stands out most, and its harmonics.
@@ -203,7 +215,7 @@ func (c *comb[T]) gears(d *draft, l *layout, lines []T, stepHz, nyquist float64,
 	if len(l.gears) == 0 {
 		return
 	}
-	best, found, why := nan, 0, t.Why
+	best, found, sigma, why := nan, 0, nan, t.Why
 	for _, g := range l.gears {
 		hz := g.Order * t.Rpm / 60
 		switch {
@@ -219,6 +231,9 @@ func (c *comb[T]) gears(d *draft, l *layout, lines []T, stepHz, nyquist float64,
 		if score, n := c.score(lines, stepHz, hz, 0, gearFirst, gearHarmonics); !math.IsNaN(score) && !(score <= best) {
 			best, found = score, n
 		}
+		if z := c.stands(lines, stepHz, hz, 0, 0, gearSlip, gearFirst, gearHarmonics); !(z <= sigma) {
+			sigma = z
+		}
 	}
 	if why == "" {
 		why = ReasonUndefined
@@ -226,7 +241,9 @@ func (c *comb[T]) gears(d *draft, l *layout, lines []T, stepHz, nyquist float64,
 	d.put(best, why)
 	if math.IsNaN(best) {
 		d.put(nan, why)
+		d.put(nan, why)
 		return
 	}
 	d.put(float64(found), why)
+	d.put(sigma, why)
 }

@@ -128,12 +128,16 @@ func (e *WaveExtractor) lay(k layoutKey) *layout {
 			add("sidebands_"+f.name, "1")
 		}
 	}
+	for _, f := range l.families {
+		add("comb_"+f.name, "σ")
+	}
 	if part, _ := e.plate.Part(k.component); e.geared(part) {
 		l.gears = gearLines(e.plate)
 	}
 	if len(l.gears) > 0 {
 		add("defect_gear", "dB")
 		add("found_gear", "1")
+		add("comb_gear", "σ")
 	}
 	l.groups = e.groupsOf(k)
 	for _, g := range l.groups {

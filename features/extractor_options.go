@@ -1,6 +1,7 @@
 package features
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -12,16 +13,16 @@ type Band struct{ Lo, Hi float64 }
 // ExtractorOptions say what is computed of a window. The zero value means the
 // documented defaults.
 type ExtractorOptions struct {
-	Bands        []Band  // band_rms_<lo>_<hi>; default 10–100, 100–1000, 1000–5000, 5000–10000 Hz, those below half the rate
-	Envelope     Band    // of the defect scores; zero: many bands merged, which needs no choice (on noise 99 % of scores lie below 4 dB; one band: 8 dB)
-	Kurtogram    bool    // take the band of highest spectral kurtosis for the defect scores; Envelope wins over it
-	Harmonics    int     // of a defect family, 1–5; default 3
-	Slip         float64 // share by which a defect frequency may be off, in (0, 0.1]; default 0.02
-	PulsesPerRev float64 // of a tacho; default: the whole number that fits the known speed, else 1
-	Acoustic     AcousticOptions
-	Current      CurrentOptions
-	Modal        ModalOptions
-	SpectrumBins int // kept of each spectrum as evidence, 16–1024; default 512; −1 keeps none
+	Bands        []Band          // band_rms_<lo>_<hi>; default 10–100, 100–1000, 1000–5000, 5000–10000 Hz, those below half the rate
+	Envelope     Band            // of the defect scores; zero: many bands merged, which needs no choice (on noise 99 % of scores lie below 4 dB; one band: 8 dB)
+	Kurtogram    bool            // take the band of highest spectral kurtosis for the defect scores; Envelope wins over it
+	Harmonics    int             // of a defect family, 1–5; default 3
+	Slip         float64         // share by which a defect frequency may be off, in (0, 0.1]; default 0.02
+	PulsesPerRev float64         // of a tacho; default: the whole number that fits the known speed, else 1
+	Acoustic     AcousticOptions // of acoustic emission
+	Current      CurrentOptions  // of stator currents
+	Modal        ModalOptions    // of blades, towers and nacelles
+	SpectrumBins int             // kept of each spectrum as evidence, 16–1024; default 512; −1 keeps none
 }
 
 // Defaults of ExtractorOptions.
@@ -56,7 +57,7 @@ func (o ExtractorOptions) Validate() error {
 	if n := o.SpectrumBins; n != 0 && n != -1 && (n < 16 || n > maxSpectrumBins) {
 		return fmt.Errorf("features: spectrum bins = %d: want 16–%d, or −1 for none", n, maxSpectrumBins)
 	}
-	return nil
+	return errors.Join(o.Acoustic.validate(), o.Current.validate(), o.Modal.validate())
 }
 
 func (b Band) valid() bool { return b.Lo >= 0 && b.Hi > b.Lo && !math.IsInf(b.Hi, 0) }

@@ -178,7 +178,7 @@ func TestExtractFieldsAreFixed(t *testing.T) {
 	}
 	want := "rms peak crest kurtosis skewness shape impulse clearance velocity_rms band_rms_10_100 band_rms_100_1000 band_rms_1000_5000 band_rms_5000_10000 " +
 		"centroid spread rolloff entropy flatness harmonic_1x harmonic_2x harmonic_3x envelope_rms envelope_kurtosis defect_bpfo defect_bpfi defect_bsf defect_ftf " +
-		"found_bpfo found_bpfi found_bsf found_ftf sidebands_bpfi sidebands_bsf"
+		"found_bpfo found_bpfi found_bsf found_ftf sidebands_bpfi sidebands_bsf comb_bpfo comb_bpfi comb_bsf comb_ftf"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("fields\n%s\nwant\n%s", got, want)
 	}

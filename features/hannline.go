@@ -2,18 +2,17 @@ package features
 
 import (
 	"math"
-	"math/cmplx"
 
-	"gonum.org/v1/gonum/dsp/fourier"
+	"github.com/telltale-iot/telltale/dsp"
 )
 
 // hannLines is the one-sided amplitude spectrum of frames of one length, each
 // without its mean, in float64: the lines that order tracking, the speed ridge
 // and the ski slope read. It reuses its memory, so one goroutine owns it.
 type hannLines struct {
-	plan *fourier.FFT
-	x    []float64
-	bins []complex128
+	plan   *dsp.Real[float64]
+	x      []float64
+	re, im []float64
 }
 
 // of is 2/Σw·|DFT(w·(x − mean))| with w the periodic Hann window, and half of that
@@ -25,7 +24,7 @@ func (h *hannLines) of(dst, x []float64) []float64 {
 		return dst[:0]
 	}
 	if h.plan == nil || h.plan.Len() != n {
-		h.plan, h.bins = fourier.NewFFT(n), make([]complex128, n/2+1)
+		h.plan, h.re, h.im = dsp.NewReal[float64](n), make([]float64, n/2+1), make([]float64, n/2+1)
 	}
 	h.x = append(h.x[:0], x...)
 	for range 2 { // the second time what rounding left
@@ -34,34 +33,21 @@ func (h *hannLines) of(dst, x []float64) []float64 {
 			h.x[i] -= mean
 		}
 	}
-	h.plan.Coefficients(h.bins, h.x)
+	h.plan.Transform(h.re, h.im, h.x)
 	dst = resize(dst, n/2+1)
-	for k := range dst {
-		dst[k] = 4 / float64(n) * cmplx.Abs(h.hann(k))
-		if 2*k%n == 0 {
-			dst[k] /= 2
+	dsp.Density(dst, h.re, h.im, n)
+	for k, v := range dst {
+		if 2*k%n != 0 {
+			v *= 2 // the density halves a line between the bin and its mirror
 		}
+		dst[k] = 2 / float64(n) * math.Sqrt(v)
 	}
 	return dst
 }
 
-// hann is bin k of the windowed transform from those of the plain one:
-// ½X[k] − ¼(X[k−1] + X[k+1]).
-func (h *hannLines) hann(k int) complex128 {
-	n := len(h.x)
-	bin := func(k int) complex128 {
-		if k = (k%n + n) % n; 2*k > n {
-			return cmplx.Conj(h.bins[n-k])
-		}
-		return h.bins[k]
-	}
-	return 0.5*h.bins[k] - 0.25*(bin(k-1)+bin(k+1))
-}
-
-// quickBelow is the largest length ≤ n of factors 2, 3 and 5 only: such
-// transforms are quick.
+// quickBelow is the largest length ≤ n for which a transform is quick.
 func quickBelow(n int) int {
-	for n > 1 && !quick(n) {
+	for n > 1 && !dsp.Smooth(n) {
 		n--
 	}
 	return n
@@ -69,19 +55,10 @@ func quickBelow(n int) int {
 
 // quickAbove is the smallest such length ≥ n.
 func quickAbove(n int) int {
-	for n = max(n, 1); !quick(n); {
+	for n = max(n, 1); !dsp.Smooth(n); {
 		n++
 	}
 	return n
-}
-
-func quick(n int) bool {
-	for _, f := range [...]int{2, 3, 5} {
-		for n%f == 0 && n > 0 {
-			n /= f
-		}
-	}
-	return n == 1
 }
 
 // circle holds the cosine and sine of n equal angles of a turn.

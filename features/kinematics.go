@@ -137,6 +137,41 @@ func gearLines(plate asset.Nameplate) []Line {
 	return lines
 }
 
+// periodsWanted of the slowest line that a channel is watched for are what a window
+// should hold.
+const periodsWanted = 8
+
+// WindowSeconds is the length of window that a channel needs at the nominal speed
+// (of the nameplate, else as given): the shortest multiple of base that holds eight
+// periods of its slowest line, no longer than longest unless base is.
+func WindowSeconds(plate asset.Nameplate, ch asset.Channel, rpm, base, longest float64) float64 {
+	if plate.SpeedRpm > 0 {
+		rpm = plate.SpeedRpm
+	}
+	if !(rpm > 0) || !(base > 0) {
+		return base
+	}
+	e := WaveExtractor{plate: plate}
+	component := ch.Component
+	if component == "" && len(plate.Components) == 1 {
+		component = plate.Components[0].Name
+	}
+	slowest := math.Inf(1)
+	for _, f := range e.familiesOf(component) {
+		slowest = min(slowest, f.order*plate.ShaftRatio(component))
+	}
+	if part, _ := plate.Part(component); e.geared(part) {
+		for _, l := range gearLines(plate) {
+			slowest = min(slowest, l.Order)
+		}
+	}
+	if math.IsInf(slowest, 1) {
+		return base
+	}
+	want := base * math.Ceil(periodsWanted/(slowest*rpm/60)/base-1e-9)
+	return max(base, min(want, base*math.Floor(longest/base)))
+}
+
 // BearingLines are the lines of a bearing whose inner ring turns at inner and
 // whose outer ring turns at outer, in orders of the reference speed and with the
 // sign of their sense. The ring that turns against the load is modulated with

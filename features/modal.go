@@ -2,11 +2,9 @@ package features
 
 import (
 	"math"
-	"math/cmplx"
-
-	"gonum.org/v1/gonum/dsp/fourier"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/dsp"
 )
 
 // Resonance is a natural frequency read from an averaged power spectral density.
@@ -199,8 +197,8 @@ func badSamples[T float32 | float64](x []T, rateHz float64) asset.Reason {
 // DecayFitter keeps the transform and the buffer of the last length. It belongs
 // to one goroutine.
 type DecayFitter struct {
-	fft   *fourier.CmplxFFT
-	block []complex128
+	plan   *dsp.Complex[float64]
+	re, im []float64
 }
 
 // HilbertDecay fits lines to the logarithm of the envelope and to the unwrapped
@@ -221,14 +219,14 @@ func HilbertDecay[T float32 | float64](f *DecayFitter, x []T, rateHz float64, lo
 	if peak == 0 {
 		return noDecay(), ReasonFlat
 	}
-	z := analyticOf(f, x, exponent(peak))
+	re, im := analyticOf(f, x, exponent(peak))
 	var line, turn lineSums
-	phase, before := 0.0, cmplx.Phase(z[lo])
+	phase, before := 0.0, math.Atan2(im[lo], re[lo])
 	for i := lo; i < hi; i++ {
-		now := cmplx.Phase(z[i])
+		now := math.Atan2(im[i], re[i])
 		phase += math.Remainder(now-before, 2*math.Pi)
 		before = now
-		a := cmplx.Abs(z[i])
+		a := math.Hypot(re[i], im[i])
 		if !(a > 0) {
 			return noDecay(), ReasonFlat
 		}
@@ -253,27 +251,27 @@ func (s *lineSums) slope() float64   { return s.ty / s.tt }
 
 // analyticOf is x + j·H(x) of x scaled by 2⁻ᵉ: negative frequencies zero, positive
 // doubled (Marple 1999, IEEE TSP 47:2600).
-func analyticOf[T float32 | float64](f *DecayFitter, x []T, e int) []complex128 {
+func analyticOf[T float32 | float64](f *DecayFitter, x []T, e int) (re, im []float64) {
 	n := len(x)
-	if f.fft == nil || f.fft.Len() != n {
-		f.fft = fourier.NewCmplxFFT(n)
-		f.block = make([]complex128, n)
+	if f.plan == nil || f.plan.Len() != n {
+		f.plan = dsp.NewComplex[float64](n)
+		f.re, f.im = dsp.Apart[float64](n)
 	}
 	scale := scaleOf(e)
 	for i, v := range x {
-		f.block[i] = complex(scale(float64(v)), 0)
+		f.re[i], f.im[i] = scale(float64(v)), 0
 	}
-	z := f.fft.Coefficients(f.block, f.block)
-	k := 1 / float64(n)
-	for i := range z {
+	f.plan.Forward(f.re, f.im)
+	for i := range f.re {
+		k := 0.0
 		switch {
 		case i == 0 || 2*i == n:
-			z[i] *= complex(k, 0)
+			k = 1 / float64(n)
 		case 2*i < n:
-			z[i] *= complex(2*k, 0)
-		default:
-			z[i] = 0
+			k = 2 / float64(n)
 		}
+		f.re[i], f.im[i] = k*f.re[i], k*f.im[i]
 	}
-	return f.fft.Sequence(z, z)
+	f.plan.Inverse(f.re, f.im)
+	return f.re, f.im
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/telltale-iot/telltale/asset"
 )
@@ -20,9 +21,12 @@ type Monitor struct {
 	fields    []tracked
 	index     map[Field]int // by channel and name; Unit empty
 	normals   []*normal
+	power     *production // nil: none
+	measures  []deriver
 	detectors []detector // sensors first
 	in        *instant
 	op        operating
+	ageing    ageing
 	span      spanState
 	diary     diary
 	dirty     struct{ state, fields, baseline bool }
@@ -58,6 +62,14 @@ func NewMonitor(opt MonitorOptions, plate asset.Nameplate) (*Monitor, error) {
 			n.out[k] = m.register(f, tracked{derived: true, component: firstComponent(&plate)})
 		}
 	}
+	if p := m.power; p != nil {
+		for k, f := range p.fields() {
+			p.out[k] = m.register(f, tracked{derived: true, component: firstComponent(&plate)})
+		}
+	}
+	if err := m.makeMeasures(opt); err != nil {
+		return nil, fmt.Errorf("asset %s: %w", plate.ID, err)
+	}
 	if m.span.over = !m.learns(); len(opt.Baseline) > 0 {
 		b, err := decodeBaseline(opt.Baseline, plate.Kind)
 		if err != nil {
@@ -91,6 +103,7 @@ func (m *Monitor) build() {
 		}
 		m.normals = append(m.normals, n)
 	}
+	m.buildPower()
 	ordered := slices.Clone(m.opt.Detectors)
 	slices.SortStableFunc(ordered, func(a, b DetectorOptions) int {
 		return cmp.Compare(btoi(b.Type == "sensor"), btoi(a.Type == "sensor"))
@@ -112,7 +125,36 @@ func (m *Monitor) detector(o DetectorOptions, component string) detector {
 		c.digest = m.baseline.ID
 		c.learned = learnedBy(m.baseline.Detectors, o.Name, component)
 	}
-	return newDetector(c, &m.plate)
+	if o.Type == "zone" {
+		return newZone(c, &m.plate, m.opt.Zones)
+	}
+	return newDetector(c)
+}
+
+// buildPower makes the power curve afresh, with what was learned.
+func (m *Monitor) buildPower() {
+	if m.opt.PowerCurve.Power == "" {
+		return
+	}
+	var out [2]int
+	if m.power != nil {
+		out = m.power.out
+	}
+	if m.power = newProduction(m.opt.PowerCurve, out); m.baseline != nil {
+		m.power.curve = m.baseline.PowerCurve
+	}
+}
+
+// models are the derivers that learned from the span.
+func (m *Monitor) models() []deriver {
+	var out []deriver
+	for _, n := range m.normals {
+		out = append(out, n)
+	}
+	if m.power != nil {
+		out = append(out, m.power)
+	}
+	return out
 }
 
 func btoi(b bool) int {
@@ -125,6 +167,7 @@ func btoi(b bool) int {
 // adopt freezes a baseline.
 func (m *Monitor) adopt(b *Baseline) {
 	m.baseline = b
+	m.buildPower()
 	for i := range m.fields {
 		m.fields[i].base = m.baseOf(m.fields[i])
 	}
@@ -136,8 +179,15 @@ func (m *Monitor) baseOf(f tracked) FieldBaseline {
 	if m.baseline == nil {
 		return FieldBaseline{}
 	}
-	if !f.derived {
-		return m.baseline.field(f.Channel, f.Name)
+	switch {
+	case !f.derived:
+		b := m.baseline.field(f.Channel, f.Name)
+		if m.opt.Regimes.Adapt {
+			b.Bins = b.Bins.clone()
+		}
+		return b
+	case m.power != nil && strings.HasPrefix(f.Name, "power_"):
+		return m.power.base(f.Field)
 	}
 	l := learnedBy(m.baseline.Normal, f.Channel, "")
 	if l == nil {
@@ -199,8 +249,11 @@ func (m *Monitor) offer(i int) {
 	if k := slices.Index(m.opt.Operating, f.Channel); k >= 0 && !f.wave && f.Name == "value" {
 		m.op.idx[k] = i
 	}
-	for _, n := range m.normals {
-		n.offer(i, f)
+	for _, d := range m.measures {
+		d.offer(i, f)
+	}
+	for _, d := range m.models() {
+		d.offer(i, f)
 	}
 	for _, d := range m.detectors {
 		g := f
@@ -219,6 +272,10 @@ func (m *Monitor) Observe(s *Snapshot) []asset.Assessment {
 	m.read(s)
 	if !m.span.over && m.inSpan(s) {
 		s.Learning = true
+		if len(m.measures) > 0 {
+			m.measure(m.in)
+			m.writeMeasures(s)
+		}
 		m.note(s)
 		return m.learning()
 	}
@@ -228,6 +285,7 @@ func (m *Monitor) Observe(s *Snapshot) []asset.Assessment {
 	}
 	out := m.judge(m.in)
 	m.write(s)
+	m.age(m.in, out)
 	return out
 }
 
@@ -280,8 +338,18 @@ func (m *Monitor) judge(in *instant) []asset.Assessment {
 }
 
 func (m *Monitor) derive(in *instant) {
+	m.measure(in)
 	for _, n := range m.normals {
 		n.derive(in)
+	}
+	if m.power != nil {
+		m.power.derive(in)
+	}
+}
+
+func (m *Monitor) measure(in *instant) {
+	for _, d := range m.measures {
+		d.derive(in)
 	}
 }
 

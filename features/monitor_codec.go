@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"time"
 )
 
 // errCodec marks carried state that ends early or is not ours.
@@ -46,6 +47,19 @@ func (c *codec) f64(p *float64) {
 	u := math.Float64bits(*p)
 	c.u64(&u)
 	*p = math.Float64frombits(u)
+}
+
+// time keeps an instant in UTC, and the zero one.
+func (c *codec) time(p *time.Time) {
+	set, ns := !p.IsZero(), int64(0)
+	if set {
+		ns = p.UnixNano()
+	}
+	c.bool(&set)
+	c.i64(&ns)
+	if *p = (time.Time{}); set {
+		*p = time.Unix(0, ns).UTC()
+	}
 }
 
 func (c *codec) bool(p *bool) {

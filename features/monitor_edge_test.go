@@ -26,6 +26,7 @@ func TestMonitorOptionsAreChecked(t *testing.T) {
 		"damaged baseline": {MonitorOptions{Baseline: []byte("{")}, "baseline"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			tc.o.Zones = shippedZones(t)
 			if _, err := NewMonitor(tc.o, rigPlate(10)); err == nil || !strings.Contains(err.Error(), tc.word) || !strings.Contains(err.Error(), "rig-1") {
 				t.Errorf("error %v, want one that names %s", err, tc.word)
 			}

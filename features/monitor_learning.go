@@ -114,6 +114,7 @@ type replay struct {
 	rows    []row
 	fields  []tracked
 	normals []*normal // fitted; stepped afresh in each pass
+	power   *production
 	op      operating // likewise
 }
 
@@ -140,6 +141,7 @@ func (r *replay) raw() iter.Seq[*instant] {
 		r.op.held = nil
 		for _, row := range r.rows {
 			in.reset(row.ns, r.fields)
+			in.replayed = true
 			for j, f := range row.idx {
 				if int(f) < len(in.now) {
 					in.set(int(f), row.val[j], "")
@@ -164,6 +166,9 @@ func (r *replay) instants() iter.Seq[*instant] {
 			for _, n := range r.normals {
 				n.derive(in)
 			}
+			if r.power != nil {
+				r.power.derive(in)
+			}
 			if !yield(in) {
 				return
 			}
@@ -179,6 +184,7 @@ func newInstant(fields []tracked) *instant {
 
 // reset empties the instant.
 func (in *instant) reset(ns int64, fields []tracked) {
+	in.replayed = false
 	in.ns, in.time, in.fields = ns, time.Unix(0, ns).UTC(), fields
 	in.now, in.z, in.raw, in.why = in.now[:0], in.z[:0], in.raw[:0], in.why[:0]
 	for range fields {
@@ -194,6 +200,16 @@ func (in *instant) set(i int, v float64, why asset.Reason) {
 	in.now[i], in.raw[i], in.why[i] = v, v, why
 	if in.fields[i].derived {
 		in.z[i] = v
+	}
+}
+
+// put is set for what is derived: z comes with it.
+func (in *instant) put(i int, v float64, why asset.Reason) {
+	if !math.IsNaN(v) {
+		why = ""
+	}
+	if in.set(i, v, why); !in.fields[i].derived {
+		in.z[i] = in.fields[i].base.z(v, in.op)
 	}
 }
 

@@ -1,13 +1,20 @@
 package features
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // operating holds the asset's operating point between the instants that bring it.
 type operating struct {
 	idx    []int // fields of the metrics; -1 until they appear
 	held   []float64
 	heldNs []int64
+	plain  bool // for regimes: the values themselves, NaN for one that is not known
 }
+
+// fresh is one that has seen nothing yet.
+func (o *operating) fresh() operating { return operating{idx: o.idx, plain: o.plain} }
 
 // operatingHoldS is how long an operating point is taken as unchanged.
 const operatingHoldS = 1800
@@ -24,6 +31,9 @@ func (o *operating) step(in *instant) []float64 {
 			o.held[k] = math.NaN()
 		}
 	}
+	if o.plain {
+		return o.values(in)
+	}
 	x, whole := make([]float64, 0, 2*len(o.idx)), true
 	for k, i := range o.idx {
 		if i >= 0 && i < len(in.now) && !math.IsNaN(in.now[i]) {
@@ -34,6 +44,20 @@ func (o *operating) step(in *instant) []float64 {
 	}
 	if !whole {
 		return nil
+	}
+	return x
+}
+
+// values holds what the instant brings and returns each metric's value.
+func (o *operating) values(in *instant) []float64 {
+	x := slices.Repeat([]float64{math.NaN()}, len(o.idx))
+	for k, i := range o.idx {
+		if i >= 0 && i < len(in.now) && !math.IsNaN(in.now[i]) {
+			o.held[k], o.heldNs[k] = in.now[i], in.ns
+		}
+		if float64(in.ns-o.heldNs[k]) <= operatingHoldS*1e9 {
+			x[k] = o.held[k]
+		}
 	}
 	return x
 }

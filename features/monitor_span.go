@@ -84,12 +84,15 @@ func (m *Monitor) freeze() {
 	}
 	m.encoded, m.dirty.baseline = body, true
 	m.adopt(b)
-	warm := replay{rows: m.diary.rows, fields: m.fields, op: operating{idx: m.op.idx}}
+	warm := replay{rows: m.diary.rows, fields: m.fields, op: m.op.fresh()}
 	for in := range warm.raw() {
 		m.judge(in)
 	}
 	for _, d := range m.detectors {
 		d.shared().past = persistence{}
+		if o, ok := d.(*onset); ok {
+			o.settle()
+		}
 	}
 	m.diary.rows, m.diary.clean = nil, 0
 }
@@ -101,7 +104,7 @@ func (m *Monitor) learn() *Baseline {
 	if len(rows) > 0 {
 		b.From, b.To = time.Unix(0, rows[0].ns).UTC(), time.Unix(0, rows[len(rows)-1].ns).UTC()
 	}
-	span := &replay{rows: rows, fields: m.fields, op: operating{idx: m.op.idx}}
+	span := &replay{rows: rows, fields: m.fields, op: m.op.fresh()}
 	columns := span.columns()
 	var op [][]float64
 	for in := range span.raw() {
@@ -111,7 +114,14 @@ func (m *Monitor) learn() *Baseline {
 		if m.fields[i].derived {
 			continue
 		}
-		f := learnField(m.fields[i], columns[i], op)
+		quadratic := op
+		if m.opt.Regimes.on() {
+			quadratic = nil
+		}
+		f := learnField(m.fields[i], columns[i], quadratic)
+		if m.opt.Regimes.on() && f.N > 0 && m.fields[i].wave {
+			f.Bins = m.opt.Regimes.learn(&f, repeatability(m.fields[i]), columns[i], op, rows)
+		}
 		m.fields[i].base = f
 		if f.N > 0 {
 			b.Fields = append(b.Fields, f)
@@ -122,6 +132,10 @@ func (m *Monitor) learn() *Baseline {
 			b.Normal = append(b.Normal, *n.learned)
 			span.normals = append(span.normals, n)
 		}
+	}
+	if p := m.power; p != nil {
+		p.fit(span)
+		b.PowerCurve, span.power = p.curve, p
 	}
 	for _, d := range m.detectors {
 		if l := d.learn(span); l != nil {

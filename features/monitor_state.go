@@ -101,12 +101,30 @@ func (m *Monitor) Load(parts map[string][]byte) error {
 func (m *Monitor) shape() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v;", m.opt.Operating)
+	if m.opt.Regimes.Adapt {
+		b.WriteString("adapt;")
+	}
+	for _, d := range m.measures {
+		switch d := d.(type) {
+		case *temperature:
+			fmt.Fprintf(&b, "temperature %s;", d.opt.Metric)
+		case *phases:
+			fmt.Fprintf(&b, "phases %v;", d.metrics)
+		}
+	}
 	for _, n := range m.normals {
 		fmt.Fprintf(&b, "%s %v %v;", n.opt.Target, n.opt.Inputs, n.opt.LagsH)
 	}
 	for _, d := range m.detectors {
 		o := d.shared().opt
 		fmt.Fprintf(&b, "%s %s %s %v %g;", o.Type, o.Name, o.Component, o.Fields, o.Drift)
+		switch o.Type {
+		case "ewma", "cusum", "page-hinkley", "bocpd", "spot":
+			fmt.Fprintf(&b, "%s %d;", o.Side, o.Recent)
+		}
+		if o.PeriodH > 0 {
+			fmt.Fprintf(&b, "%g;", o.PeriodH)
+		}
 	}
 	return b.String()
 }
@@ -132,6 +150,10 @@ func (m *Monitor) walk(c *codec) {
 		return
 	}
 	m.op.walk(c)
+	for _, d := range m.measures {
+		d.walk(c)
+	}
+	m.walkAgeing(c)
 	for _, n := range m.normals {
 		n.walk(c)
 	}

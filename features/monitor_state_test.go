@@ -149,7 +149,7 @@ func TestMonitorStartsFromABaseline(t *testing.T) {
 	if err := again.Load(b.Save()); err != nil || !bytes.Equal(again.Export(), o.Baseline) {
 		t.Errorf("an adopted baseline is not carried: %v", err)
 	}
-	p.Kind = "pump"
+	p.Kind, o.Zones = "pump", shippedZones(t)
 	if _, err := NewMonitor(o, p); !errors.Is(err, ErrBaseline) || !strings.Contains(err.Error(), "pump") {
 		t.Errorf("other kind: %v", err)
 	}

@@ -5,10 +5,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/class"
 )
 
 var monitorStart = time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -78,11 +80,30 @@ func newRig(seed uint64) *rig { return &rig{rng: rand.New(rand.NewPCG(seed, 1))}
 
 func mustMonitor(tb testing.TB, o MonitorOptions, p asset.Nameplate) *Monitor {
 	tb.Helper()
+	if o.Zones == nil {
+		o.Zones = shippedZones(tb)
+	}
 	m, err := NewMonitor(o, p)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return m
+}
+
+var readZones = sync.OnceValues(class.Zones)
+
+// shippedZones are the zone tables as cmd hands them in.
+func shippedZones(tb testing.TB) []ZoneTable {
+	tb.Helper()
+	rows, err := readZones()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var out []ZoneTable
+	for _, r := range rows {
+		out = append(out, ZoneTable(r))
+	}
+	return out
 }
 
 // of picks a source's assessment.

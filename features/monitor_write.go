@@ -11,29 +11,42 @@ import (
 // write appends z and residuals to the vectors.
 func (m *Monitor) write(s *Snapshot) {
 	if m.baseline == nil {
+		m.writeMeasures(s)
 		return
 	}
 	for i := range s.Vectors {
 		v := &s.Vectors[i]
-		own := v.Fields
-		v.Fields, v.Values = slices.Clip(v.Fields), slices.Clip(v.Values)
-		for _, f := range own {
+		if v.Fields, v.Values = slices.Clip(v.Fields), slices.Clip(v.Values); v.Channel == "" {
+			m.give(v, m.measures)
+		}
+		for _, f := range slices.Clip(v.Fields) {
 			at := m.index[Field{Channel: f.Channel, Name: f.Name}]
 			if m.fields[at].base.N == 0 {
 				continue
 			}
-			v.add(Field{Channel: f.Channel, Name: f.Name + "_z", Unit: "1"}, m.in.z[at], cmp.Or(m.in.why[at], "undefined"))
+			v.add(Field{Channel: f.Channel, Name: f.Name + "_z", Unit: "1"}, m.in.z[at], cmp.Or(m.in.why[at], m.fields[at].base.why(m.in.op), "undefined"))
 		}
-		if v.Channel != "" {
-			continue
+		if v.Channel == "" {
+			m.give(v, m.models())
 		}
-		for _, n := range m.normals {
-			if n.learned == nil {
-				continue
-			}
-			for _, at := range n.out {
-				v.add(m.fields[at].Field, m.in.now[at], cmp.Or(m.in.why[at], "absent"))
-			}
+	}
+}
+
+// writeMeasures appends what needs no past.
+func (m *Monitor) writeMeasures(s *Snapshot) {
+	for i := range s.Vectors {
+		if v := &s.Vectors[i]; v.Channel == "" && len(m.measures) > 0 {
+			v.Fields, v.Values = slices.Clip(v.Fields), slices.Clip(v.Values)
+			m.give(v, m.measures)
+		}
+	}
+}
+
+// give appends the derivers' fields.
+func (m *Monitor) give(v *Vector, all []deriver) {
+	for _, d := range all {
+		for _, at := range d.gives() {
+			v.add(m.fields[at].Field, m.in.now[at], cmp.Or(m.in.why[at], "absent"))
 		}
 	}
 }

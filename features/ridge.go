@@ -108,7 +108,7 @@ func (r *ridgeSearch) add(frame []float64) {
 	wide := r.hi - r.lo
 	r.around = append(r.around[:0], r.shown[max(1, r.lo-wide):min(len(r.shown)-1, r.hi+wide+1)]...)
 	r.frames = append(r.frames, logs)
-	r.height = append(r.height, math.Log(max(selectMedian(r.around), least)))
+	r.height = append(r.height, math.Log(max(medianOf(r.around), least)))
 }
 
 // ridgeJump is how many bins the path may move from frame to frame.

@@ -2,7 +2,6 @@ package features
 
 import (
 	"math"
-	"slices"
 
 	"github.com/telltale-iot/telltale/asset"
 )
@@ -44,12 +43,12 @@ func Spikes[T float32 | float64](dst []int, x []T) ([]int, asset.Reason) {
 	}
 	d := make([]float64, len(x))
 	scaleInto(d, x, -e)
-	med := selectMedian(d)
+	med := medianOf(d)
 	scaleInto(d, x, -e)
 	for i := range d {
 		d[i] = math.Abs(d[i] - med)
 	}
-	mad := selectMedian(d)
+	mad := medianOf(d)
 	if !(mad > 0) {
 		return dst, ReasonFlat
 	}
@@ -73,54 +72,6 @@ func alone(d []float64, i int) bool {
 		}
 	}
 	return true
-}
-
-// selectMedian is the type 7 median of x, which it reorders; NaN of none.
-func selectMedian(x []float64) float64 {
-	n := len(x)
-	if n == 0 {
-		return math.NaN()
-	}
-	hi := selectNth(x, n/2)
-	if n%2 == 1 {
-		return hi
-	}
-	return slices.Max(x[:n/2])/2 + hi/2
-}
-
-// selectNth reorders x so that x[k] is what sorting would put there and nothing
-// before it is larger (Hoare 1961, CACM 4:321); it sorts when unlucky.
-func selectNth(x []float64, k int) float64 {
-	lo, hi := 0, len(x)-1
-	for range 64 {
-		if hi-lo < 16 {
-			break
-		}
-		p := max(min(x[lo], x[(lo+hi)/2]), min(max(x[lo], x[(lo+hi)/2]), x[hi]))
-		i, j := lo, hi
-		for i <= j {
-			for x[i] < p {
-				i++
-			}
-			for x[j] > p {
-				j--
-			}
-			if i <= j {
-				x[i], x[j] = x[j], x[i]
-				i, j = i+1, j-1
-			}
-		}
-		switch {
-		case k <= j:
-			hi = j
-		case k >= i:
-			lo = i
-		default:
-			return x[k]
-		}
-	}
-	slices.Sort(x[lo : hi+1])
-	return x[k]
 }
 
 // SkiSlope is the share (0–1) of the velocity energy Σ S/(2πf)² of an

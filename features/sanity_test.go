@@ -43,7 +43,7 @@ func TestSelectedMedianIsTheSortedOne(t *testing.T) {
 		}
 		sorted := slices.Clone(x)
 		slices.Sort(sorted)
-		if got, want := selectMedian(x), sorted[n/2]/2+sorted[(n-1)/2]/2; got != want {
+		if got, want := medianOf(x), sorted[n/2]/2+sorted[(n-1)/2]/2; got != want {
 			t.Fatalf("median of %d = %g, want %g", n, got, want)
 		}
 	}

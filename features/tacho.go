@@ -102,7 +102,7 @@ func TurnsOfPulses(times []float64, opt TachoOptions) (Turns, asset.Reason) {
 			}
 		}
 		steps := 1.0
-		if m := selectMedian(near); len(near) > 0 && g > opt.Missing*m {
+		if m := medianOf(near); len(near) > 0 && g > opt.Missing*m {
 			if steps = math.Round(g / m); steps > tachoMostLost {
 				return Turns{Doubled: t.Doubled}, ReasonGap
 			}

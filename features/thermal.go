@@ -209,6 +209,13 @@ func (n *normal) derive(in *instant) {
 	}
 }
 
+func (n *normal) gives() []int {
+	if n.learned == nil {
+		return nil
+	}
+	return n.out[:]
+}
+
 // warm reports whether the lagged inputs have forgotten how they began: three of
 // the longest time constant since the last gap of more than one.
 func (n *normal) warm(ns int64) bool {

@@ -9,7 +9,9 @@ import (
 )
 
 // ZoneTable is one row of a severity standard: the values at which zones begin.
-// A boundary that the standard does not give is zero.
+// A boundary that the standard does not give is zero. The rows are data, handed in
+// through MonitorOptions.Zones. The standards themselves say that zones are not meant
+// for early fault detection.
 type ZoneTable struct {
 	Name     string
 	Source   string
@@ -21,33 +23,11 @@ type ZoneTable struct {
 	CD       float64
 }
 
+// The quantities of a ZoneTable.
 const (
-	iso10816Part3 = "ISO 10816-3:2009 (ISO 20816-3:2022)"
-	vdi3834Part1  = "VDI 3834-1:2009 (ISO 10816-21:2015 Annex A)"
-	velocityRMS   = "velocity_rms"
-	accelRMS      = "acceleration_rms"
+	velocityRMS = "velocity_rms"
+	accelRMS    = "acceleration_rms"
 )
-
-// ZoneTables returns the built-in rows. The wind-turbine rows have no A/B
-// boundary. The standards themselves say that zones are not meant for early
-// fault detection.
-func ZoneTables() []ZoneTable {
-	return []ZoneTable{
-		{"iso10816-3_g1_rigid", iso10816Part3, velocityRMS, 10, 1000, 2.3, 4.5, 7.1},
-		{"iso10816-3_g1_flexible", iso10816Part3, velocityRMS, 10, 1000, 3.5, 7.1, 11.0},
-		{"iso10816-3_g2_rigid", iso10816Part3, velocityRMS, 10, 1000, 1.4, 2.8, 4.5},
-		{"iso10816-3_g2_flexible", iso10816Part3, velocityRMS, 10, 1000, 2.3, 4.5, 7.1},
-		{"nacelle_tower", vdi3834Part1, accelRMS, 0.1, 10, 0, 0.3, 0.5},
-		{"nacelle_tower", vdi3834Part1, velocityRMS, 0.1, 10, 0, 60, 100},
-		{"rotor_bearing", vdi3834Part1, accelRMS, 0.1, 10, 0, 0.3, 0.5},
-		{"rotor_bearing", vdi3834Part1, velocityRMS, 10, 1000, 0, 2.0, 3.2},
-		{"gearbox", vdi3834Part1, accelRMS, 0.1, 10, 0, 0.3, 0.5},
-		{"gearbox", vdi3834Part1, velocityRMS, 10, 1000, 0, 3.5, 5.6},
-		{"gearbox", vdi3834Part1, accelRMS, 10, 2000, 0, 7.5, 12.0},
-		{"generator", vdi3834Part1, velocityRMS, 10, 1000, 0, 6.0, 10.0},
-		{"generator", vdi3834Part1, accelRMS, 10, 5000, 0, 10, 16},
-	}
-}
 
 // Zone is "A" to "D"; a value on a boundary belongs to the worse zone, and below
 // the first boundary of a table without A/B it is "B". Empty for a missing value.
@@ -65,33 +45,69 @@ func (t ZoneTable) Zone(v float64) string {
 	return "A"
 }
 
-// zone judges vibration severity against a standard's absolute limits.
+// zone judges vibration severity against a standard's absolute limits: each value by
+// itself, or the energy mean of a period.
 type zone struct {
 	common
-	table ZoneTable
+	table  ZoneTable
+	period period
 }
 
 // newZone picks the table: the named one, else by the component's type on a wind
 // turbine, else ISO 10816-3 group 2 on a rigid foundation.
-func newZone(c common, plate *asset.Nameplate) *zone {
-	name := c.opt.Zones
-	if name == "" {
-		name = "iso10816-3_g2_rigid"
-		if plate.Kind == "wind-turbine" {
-			name = windRow(plate, c.component)
-		}
-	}
-	t, _ := zoneTable(name)
-	return &zone{common: c, table: t}
+func newZone(c common, plate *asset.Nameplate, rows []ZoneTable) *zone {
+	t, _ := zoneTable(rows, zoneName(c.opt, plate, c.component))
+	return &zone{common: c, table: t, period: newPeriod()}
 }
 
-// zoneTable finds the 10 Hz–1000 Hz velocity row of a name, else its first.
-func zoneTable(name string) (ZoneTable, bool) {
+func zoneName(o DetectorOptions, plate *asset.Nameplate, component string) string {
+	switch {
+	case o.Zones != "":
+		return o.Zones
+	case plate.Kind == "wind-turbine":
+		return windRow(plate, component)
+	}
+	return "iso10816-3_g2_rigid"
+}
+
+// checkZones refuses a zone detector that has no row to judge by, or cannot know the
+// load and speed that it is told to look at.
+func (m *Monitor) checkZones(o DetectorOptions) (DetectorOptions, error) {
+	if o.Type != "zone" && o.Zones == "" {
+		return o, nil
+	}
+	if (o.Power != "") != (o.RatedKW > 0) {
+		return o, fmt.Errorf("%w: %s: Power and RatedKW go together", ErrOptions, o.Name)
+	}
+	for _, metric := range []*string{&o.Power, &o.Speed} {
+		switch {
+		case *metric == "" || !m.lacks(*metric):
+		case o.Optional:
+			*metric = ""
+		default:
+			return o, fmt.Errorf("%w: %s: the asset declares no metric %q", ErrOptions, o.Name, *metric)
+		}
+	}
+	for _, component := range o.components(&m.plate) {
+		name := zoneName(o, &m.plate, component)
+		t, ok := zoneTable(m.opt.Zones, name)
+		if !ok {
+			return o, fmt.Errorf("%w: %s: Zones %q has no velocity row", ErrOptions, o.Name, name)
+		}
+		if _, why := t.Limits(math.NaN()); why != "" || !(t.AB >= 0 && t.AB <= t.BC) {
+			return o, fmt.Errorf("%w: %s: Zones %q: boundaries %g, %g, %g must rise", ErrOptions, o.Name, name, t.AB, t.BC, t.CD)
+		}
+	}
+	return o, nil
+}
+
+// zoneTable finds the velocity row of a name, that of 10 Hz before others and a later
+// one before an earlier.
+func zoneTable(rows []ZoneTable, name string) (ZoneTable, bool) {
 	var found *ZoneTable
-	all := ZoneTables()
-	for i := range all {
-		t := &all[i]
-		if t.Name == name && t.Quantity == velocityRMS && (found == nil || t.LowHz == 10) {
+	for i := range rows {
+		t := &rows[i]
+		if t.Name == name && t.Quantity == velocityRMS && (found == nil || t.LowHz == 10 || found.LowHz != 10) {
 			found = t
 		}
 	}
@@ -116,26 +132,43 @@ func windRow(plate *asset.Nameplate, component string) string {
 	return "rotor_bearing"
 }
 
-func (d *zone) judge(in *instant) (asset.Assessment, bool) {
-	worst, at := math.NaN(), -1
+// worst is the largest velocity of the instant in mm/s, and whose it is.
+func (d *zone) worst(in *instant) (worst float64, at int) {
+	worst, at = math.NaN(), -1
 	for _, i := range d.idx {
-		v := in.now[i]
-		switch in.fields[i].Unit {
-		case "mm/s":
-		case "m/s":
-			v *= 1000
-		default:
-			continue
-		}
-		if !math.IsNaN(v) && (at < 0 || v > worst) {
+		if v := velocity(in, i); !math.IsNaN(v) && (at < 0 || v > worst) {
 			worst, at = v, i
 		}
 	}
+	return worst, at
+}
+
+// velocity is a field's value in mm/s; NaN for another quantity.
+func velocity(in *instant, i int) float64 {
+	switch in.fields[i].Unit {
+	case "mm/s":
+		return in.now[i]
+	case "m/s":
+		return 1000 * in.now[i]
+	}
+	return math.NaN()
+}
+
+func (d *zone) judge(in *instant) (asset.Assessment, bool) {
+	if d.opt.PeriodH > 0 {
+		return d.judgePeriod(in)
+	}
+	worst, at := d.worst(in)
 	if at < 0 {
 		return asset.Assessment{}, false
 	}
-	letter := d.table.Zone(worst)
-	a := d.answer(in, worst, d.table.BC, d.p(letter))
+	return d.verdict(in, worst, at, "is"), true
+}
+
+// verdict judges a severity of a field.
+func (d *zone) verdict(in *instant, v float64, at int, is string) asset.Assessment {
+	letter := d.table.Zone(v)
+	a := d.answer(in, v, d.table.BC, d.p(letter))
 	a.Abnormal = d.past.step(letter == "C" || letter == "D", d.opt.M, d.opt.N)
 	if letter == "C" || letter == "D" {
 		limit, meaning := d.table.BC, "not suitable for long-term operation"
@@ -143,11 +176,11 @@ func (d *zone) judge(in *instant) (asset.Assessment, bool) {
 			limit, meaning = d.table.CD, "severe enough to cause damage"
 		}
 		f := &in.fields[at]
-		a.Evidence = []asset.Evidence{d.evidence(f.Key(), worst, limit, 1,
-			fmt.Sprintf("vibration velocity of %s is %.2g mm/s RMS, zone %s of %s (%s, from %.2g mm/s): %s", f.Channel, worst, letter, d.table.Source, d.table.Name, limit, meaning))}
+		a.Evidence = []asset.Evidence{d.evidence(f.Key(), v, limit, 1,
+			fmt.Sprintf("vibration velocity of %s %s %.2g mm/s RMS, zone %s of %s (%s, from %.2g mm/s): %s", f.Channel, is, v, letter, d.table.Source, d.table.Name, limit, meaning))}
 		d.suspect(&a, 0.5)
 	}
-	return a, true
+	return a
 }
 
 // p states the zones' expert weights (log likelihood ratio +1.0 for C, +2.3 for
@@ -162,4 +195,9 @@ func (d *zone) p(letter string) float64 {
 	return 0.5
 }
 
-func (d *zone) walk(c *codec) { c.u64(&d.past.bits) }
+func (d *zone) walk(c *codec) {
+	if d.opt.PeriodH > 0 {
+		d.walkPeriod(c)
+	}
+	c.u64(&d.past.bits)
+}

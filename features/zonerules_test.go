@@ -41,7 +41,7 @@ func TestZoneSpan(t *testing.T) {
 }
 
 func TestZoneLimits(t *testing.T) {
-	g2, _ := zoneTable("iso10816-3_g2_rigid") // 1.4, 2.8, 4.5
+	g2, _ := zoneTable(shippedZones(t), "iso10816-3_g2_rigid") // 1.4, 2.8, 4.5
 	for _, tc := range []struct{ baseline, alert, alarm float64 }{
 		{0, 0.7, 4.5}, {1, 1.7, 4.5}, {2.8, 3.5, 4.5}, {9, 3.5, 4.5}, {math.NaN(), 2.8, 4.5},
 	} {

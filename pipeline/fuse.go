@@ -44,6 +44,9 @@ type opinion struct {
 // conviction is how much a source's modes count: all of them once it speaks up,
 // and with the square of its score below its limit.
 func (o *opinion) conviction() float64 {
+	if o.Sure > 0 {
+		return math.Min(o.Sure, 1)
+	}
 	if o.Abnormal || !o.Score.Known() || !o.Limit.Known() || o.Limit <= 0 {
 		return 1
 	}

@@ -38,7 +38,11 @@ func newLine(l *Line) *line {
 	}
 	n.order = order{lateness: time.Duration(n.Window.Lateness * 1e9), channels: len(l.Plate.Channels), metrics: len(l.Plate.Metrics)}
 	for _, c := range l.Plate.Channels {
-		n.cutters[c.Name] = &cutter{opt: n.Window, channel: c}
+		opt := n.Window
+		if s := opt.Longer[c.Name]; opt.Seconds > 0 && s > opt.Seconds {
+			opt.Seconds = s
+		}
+		n.cutters[c.Name] = &cutter{opt: opt, channel: c}
 	}
 	for range l.Plate.Components {
 		n.fusions = append(n.fusions, &fusion{opt: n.Fusion})
@@ -83,7 +87,11 @@ func (l *line) operate(at time.Time, points []asset.Point) {
 // follow keeps a reading of the speed and drops those that no window to come needs:
 // all that are older than two windows but the newest of them.
 func (l *line) follow(s asset.SpeedAt) {
-	keep := time.Duration(2 * max(l.Window.Seconds, 1) * 1e9)
+	longest := max(l.Window.Seconds, 1)
+	for _, s := range l.Window.Longer {
+		longest = max(longest, s)
+	}
+	keep := time.Duration(2 * longest * 1e9)
 	old := 0
 	for old+1 < len(l.speeds) && s.Time.Sub(l.speeds[old+1].Time) > keep {
 		old++

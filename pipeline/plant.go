@@ -52,12 +52,13 @@ type Plant func(id asset.ID) (line *Line, ok bool)
 
 // WindowOptions says how waveforms are cut.
 type WindowOptions struct {
-	Seconds  float64 // length of a window; 0 means the record as it was taken
-	Hop      float64 // share of a window between starts, in (0, 1]; default 1
-	MinShare float64 // a record's remainder of at least this share of a window is one too; default 0.5
-	Lateness float64 // seconds that an asset's readings may arrive out of order; default 0
-	Speed    string  // metric that gives the shaft speed, in rpm; empty: the nameplate's
-	Load     string  // metric that stands for the load
+	Seconds  float64            // length of a window; 0 means the record as it was taken
+	Longer   map[string]float64 // the same of channels whose lines need more
+	Hop      float64            // share of a window between starts, in (0, 1]; default 1
+	MinShare float64            // a record's remainder of at least this share of a window is one too; default 0.5
+	Lateness float64            // seconds that an asset's readings may arrive out of order; default 0
+	Speed    string             // metric that gives the shaft speed, in rpm; empty: the nameplate's
+	Load     string             // metric that stands for the load
 }
 
 func (o WindowOptions) withDefaults() WindowOptions {

@@ -139,7 +139,7 @@ func bytesOf(t *testing.T, path string) []byte {
 }
 
 // resultFiles are those whose bytes depend on input and build alone.
-var resultFiles = []string{"features.parquet", "risks.parquet", "alerts.ndjson", "workorders.ndjson", "baselines.json"}
+var resultFiles = []string{"features.parquet", "risks.parquet", "alerts.ndjson", "workorders.ndjson", "baselines.json", "false_alarms.ndjson"}
 
 // sameResults compares two OUTs byte by byte.
 func sameResults(t *testing.T, what, want, got string) {

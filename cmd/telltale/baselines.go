@@ -21,6 +21,7 @@ type baselines struct {
 	Version string              `json:"features"` // features.Version they were learned with
 	Assets  map[asset.ID]learnt `json:"assets"`
 	kinds   map[string]asset.ID // the asset that stands for a kind
+	budgets []falseAlarms       // of every detector, when collected from a store
 	body    []byte
 }
 
@@ -123,6 +124,7 @@ func collectBaselines(ctx context.Context, w *works, db *sqlite.Store) (*baselin
 		if err := m.Load(own); err != nil {
 			return nil, fmt.Errorf("asset %s: %w", id, err)
 		}
+		b.budgets = append(b.budgets, budgetOf(id, m)...)
 		if body := m.Export(); body != nil {
 			laws := map[string]json.RawMessage{}
 			for name, body := range parts {

@@ -54,11 +54,7 @@ func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db *sq
 	if err := writeLines(filepath.Join(b.out, "workorders.ndjson"), planned); err != nil {
 		return err
 	}
-	learnt, err := collectBaselines(ctx, w, db)
-	if err != nil {
-		return err
-	}
-	if err := writeJSON(filepath.Join(b.out, "baselines.json"), learnt); err != nil {
+	if err := b.writeLearned(ctx, w, db); err != nil {
 		return err
 	}
 	if resumed {
@@ -81,6 +77,18 @@ func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db *sq
 	}
 	s.print(cmd.OutOrStdout(), b.out)
 	return nil
+}
+
+// writeLearned writes what was learned, and what its limits cost.
+func (b *backtest) writeLearned(ctx context.Context, w *works, db *sqlite.Store) error {
+	learnt, err := collectBaselines(ctx, w, db)
+	if err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(b.out, "baselines.json"), learnt); err != nil {
+		return err
+	}
+	return writeLines(filepath.Join(b.out, "false_alarms.ndjson"), learnt.budgets)
 }
 
 // plannedOrder is a line of workorders.ndjson.

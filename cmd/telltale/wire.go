@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -91,7 +92,7 @@ func (w *works) line(plate asset.Nameplate, space *features.Workspace) (*pipelin
 	}
 	return &pipeline.Line{
 		Plate:     plate,
-		Window:    windows(c),
+		Window:    windows(c, plate),
 		Checker:   ingest.NewValidator([]asset.Nameplate{plate}, limits(c)),
 		Extractor: extractor,
 		Monitor:   monitor,
@@ -105,8 +106,17 @@ func (w *works) line(plate asset.Nameplate, space *features.Workspace) (*pipelin
 	}, nil
 }
 
-func windows(c class.Class) pipeline.WindowOptions {
+// windows are as long as the class says, and longer where a channel's slowest line
+// would else not be told apart.
+func windows(c class.Class, plate asset.Nameplate) pipeline.WindowOptions {
+	longer := map[string]float64{}
+	for _, ch := range plate.Channels {
+		if s := features.WindowSeconds(plate, ch, c.NominalRpm, c.Waveform.WindowS, cmp.Or(c.Waveform.LongestS, 4)); s > c.Waveform.WindowS {
+			longer[ch.Name] = s
+		}
+	}
 	return pipeline.WindowOptions{
+		Longer:  longer,
 		Seconds: c.Waveform.WindowS, Hop: c.Waveform.Hop, MinShare: c.Waveform.MinShare, Lateness: c.Waveform.LatenessS,
 		Speed: c.Speed, Load: c.Load,
 	}
@@ -148,9 +158,39 @@ func (w *works) monitor(c class.Class, plate asset.Nameplate) (*features.Monitor
 			opt.Detectors = append(opt.Detectors, o)
 		}
 	}
+	if err := derived(c, &opt); err != nil {
+		return nil, err
+	}
 	opt.Operating = c.Operating
 	opt.Baseline = w.baselines.of(plate)
 	return features.NewMonitor(opt, plate)
+}
+
+// derived reads what the monitor computes beside its detectors, and the tables they
+// judge by.
+func derived(c class.Class, opt *features.MonitorOptions) (err error) {
+	for i, s := range c.Thermal {
+		t, err := options[features.TemperatureOptions](fmt.Sprintf("thermal[%d]", i), s)
+		if err != nil {
+			return err
+		}
+		opt.Temperatures = append(opt.Temperatures, t)
+	}
+	if opt.PowerCurve, err = options[features.PowerCurveOptions]("power_curve", c.Power); err != nil {
+		return err
+	}
+	if opt.Regimes, err = options[features.RegimesOptions]("regimes", c.Regimes); err != nil {
+		return err
+	}
+	opt.Phases = c.Phases
+	zones, err := class.Zones()
+	if err != nil {
+		return err
+	}
+	for _, z := range append(zones, c.Zones...) {
+		opt.Zones = append(opt.Zones, features.ZoneTable(z))
+	}
+	return nil
 }
 
 // inputs are the sequences that the models in use want of an asset.
