@@ -17,6 +17,8 @@ func levelsVector([]float32) Levels { return Levels{} }
 
 func levelsOfCountsVector([]int16) (lo, hi int16, sum int64, same, next int) { return }
 
+func atVector([]int16, int16, int16) (na, nb, next int) { return }
+
 func centreVector(_ *Sums, _, _, _ []float32, _, _, _ float32) int { return 0 }
 
 func centreCountsVector(_ *Sums, _, _ []float32, _ []int16, _ float64, _ float32) int { return 0 }

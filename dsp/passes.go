@@ -135,7 +135,12 @@ func putSum[T Float](s *Sums, even, odd []T, i int, v float64) {
 }
 
 // At counts the samples that equal a, and those that equal b.
-func At[T Float | ~int16](x []T, a, b T) (na, nb int) {
+func At[T Float | int16](x []T, a, b T) (na, nb int) {
+	if c, ok := any(x).([]int16); ok && vector {
+		n := 0
+		na, nb, n = atVector(c, int16(a), int16(b))
+		x = x[n:]
+	}
 	for _, v := range x {
 		if v == a {
 			na++

@@ -98,6 +98,25 @@ func levelsOfCountsVector(x []int16) (lo, hi int16, sum int64, same, next int) {
 	return lo, hi, sum, same, i
 }
 
+// atVector counts 16 at a time.
+func atVector(x []int16, a, b int16) (na, nb, next int) {
+	p := ptr(unsafe.SliceData(x))
+	va, vb, ones := archsimd.BroadcastInt16x16(a), archsimd.BroadcastInt16x16(b), archsimd.BroadcastInt16x16(1)
+	i := 0
+	for i+16 <= len(x) {
+		var ea, eb archsimd.Int16x16
+		for end := min(i+4096, i+(len(x)-i)&^15); i < end; i += 16 {
+			v := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(p, 2*i)))
+			ea = ea.Sub(v.Equal(va).ToInt16x16())
+			eb = eb.Sub(v.Equal(vb).ToInt16x16())
+		}
+		na += lanes32(ea.DotProductPairs(ones))
+		nb += lanes32(eb.DotProductPairs(ones))
+	}
+	archsimd.ClearAVXUpperBits()
+	return na, nb, i
+}
+
 // running are the sums of a chunk, in lanes.
 type running struct{ first, abs, root, second, third, fourth, peak v8 }
 
@@ -204,16 +223,17 @@ func densityVector(p, re, im []float32) int {
 
 var counting = [8]float32{0, 1, 2, 3, 4, 5, 6, 7}
 
-// vector sums whole chunks; bins are counted from the chunk's first, so that
-// float32 holds them.
+// vector sums by chunks; bins are counted from the chunk's first, so that float32
+// holds them.
 func (s *Shape) vector(p []float32, k int) int {
 	x := head(p)
 	eight := all(8)
 	var top v8
-	for ; k+chunk <= len(p); k += chunk {
+	for k+8 <= len(p) {
 		var sum, first v8
 		bin := archsimd.LoadFloat32x8(&counting)
-		for q := k; q < k+chunk; q += 8 {
+		end := min(k+chunk, k+(len(p)-k)&^7)
+		for q := k; q < end; q += 8 {
 			v := load(x, q)
 			sum = sum.Add(v)
 			first = bin.MulAdd(v, first)
@@ -223,23 +243,25 @@ func (s *Shape) vector(p []float32, k int) int {
 		t := total(sum)
 		s.Sum += t
 		s.First += float64(k)*t + total(first)
+		k = end
 	}
 	s.Top = largest(top)
 	archsimd.ClearAVXUpperBits()
 	return k
 }
 
-// vector sums whole chunks. The logarithm of a normal p = m·2ᵉ with m in [√½, √2)
+// vector sums by chunks. The logarithm of a normal p = m·2ᵉ with m in [√½, √2)
 // is e·ln 2 + 2·artanh r, r = (m−1)/(m+1), whose series ends at r⁷: what is left out
 // is below 3e-8.
 func (l *Logs) vector(p []float32, k int, floor float32, centre float64) int {
 	x := head(p)
 	low, one, two, ln2, root := all(floor), all(1), all(2), all(0.69314718), archsimd.BroadcastInt32x8(0x3f3504f3)
 	third, fifth, seventh := all(2.0/3), all(2.0/5), all(2.0/7)
-	for ; k+chunk <= len(p); k += chunk {
+	for k+8 <= len(p) {
 		var weighted, plain, spread v8
 		d, eight := archsimd.LoadFloat32x8(&counting).Add(all(float32(float64(k)-centre))), all(8)
-		for q := k; q < k+chunk; q += 8 {
+		end := min(k+chunk, k+(len(p)-k)&^7)
+		for q := k; q < end; q += 8 {
 			v := load(x, q)
 			bits := v.Max(low).AsInt32x8()
 			e := bits.Sub(root).ShiftAllRight(23)
@@ -256,6 +278,7 @@ func (l *Logs) vector(p []float32, k int, floor float32, centre float64) int {
 		l.Weighted += total(weighted)
 		l.Plain += total(plain)
 		l.Spread += total(spread)
+		k = end
 	}
 	archsimd.ClearAVXUpperBits()
 	return k

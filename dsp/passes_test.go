@@ -47,6 +47,20 @@ func TestLevels(t *testing.T) {
 		if n > 0 {
 			want.Mean = sum / float64(n)
 		}
+		if n > 0 {
+			na, nb := 0, 0
+			for _, v := range c {
+				if v == c[0] {
+					na++
+				}
+				if v == c[n/2] {
+					nb++
+				}
+			}
+			if a, b := At(c, c[0], c[n/2]); a != na || b != nb {
+				t.Errorf("At of %d = %d, %d, want %d, %d", n, a, b, na, nb)
+			}
+		}
 		for name, got := range map[string]Levels{"counts": LevelsOfCounts(c), "values": LevelsOf(x)} {
 			if got.Min != want.Min || got.Max != want.Max || got.Same != want.Same || !got.Finite {
 				t.Errorf("%d %s: %+v, want %+v", n, name, got, want)

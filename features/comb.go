@@ -61,7 +61,8 @@ func height[T dsp.Float](spectrum []T, at, med, sigma, shaft float64) float64 {
 	return min((float64(spectrum[k])-med)/sigma, mostSigma)
 }
 
-// around is the median and the robust deviation of the bins beside a line.
+// around is the median of the bins beside a line and their deviation, from the lower
+// half alone: lines stand in the upper one.
 func (c *comb[T]) around(spectrum []T, at, reach, slip float64) (med, sigma float64, ok bool) {
 	last := float64(len(spectrum) - 1)
 	half := max(slip*at, 2)
@@ -71,11 +72,9 @@ func (c *comb[T]) around(spectrum []T, at, reach, slip float64) (med, sigma floa
 	reach = max(reach, half+8)
 	from, to := max(1, int(at-reach)), int(min(last, at+reach))
 	c.sort = append(c.sort[:0], spectrum[from:to+1]...)
-	med = medianOf(c.sort)
-	for i, v := range c.sort {
-		c.sort[i] = T(math.Abs(float64(v) - med))
-	}
-	sigma = madToSigma * medianOf(c.sort)
+	middle := len(c.sort) / 2
+	med = float64(nth(c.sort, middle))
+	sigma = madToSigma * (med - float64(nth(c.sort[:middle], middle/2)))
 	return med, sigma, sigma > 0
 }
 

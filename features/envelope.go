@@ -172,15 +172,18 @@ func (c *comb[T]) sidebands(spectrum []T, stepHz, f, g float64, harmonics int) i
 }
 
 // merge combines the squared-envelope spectra of many bands into one: each is
-// divided by its own median, so that a quiet band that shows a comb counts as
+// divided by its own geometric mean, which a few lines hardly move, so that a quiet band that shows a comb counts as
 // much as a loud one that does not, and the mean power over the bands is taken.
 // Noise averages out; a comb stays wherever it shows. No single band has to be
 // chosen (compare the enhanced envelope spectrum, Abboud & al. 2017, MSSP 94).
 type merge[T dsp.Float] struct {
-	sum  []T
-	sort []T
-	n    int
+	sum []T
+	n   int
 }
+
+// floorOfMean is the median of Rayleigh's distribution over its geometric mean,
+// √(2·ln 2)/√(2·e^−γ): the merged spectrum stays in multiples of the median.
+const floorOfMean = 1.1111
 
 func (m *merge[T]) reset(bins int) {
 	m.sum = resize(m.sum, bins)
@@ -192,8 +195,9 @@ func (m *merge[T]) add(s []T) {
 	if len(s) < 2 {
 		return
 	}
-	m.sort = append(m.sort[:0], s[1:]...)
-	floor := medianOf(m.sort)
+	// Zeros beyond the band's own width count as next to nothing.
+	logs := dsp.LogsOf(s, 1, 1e-30*dsp.ShapeOf(s, 1).Top, 0)
+	floor := floorOfMean * math.Exp(logs.Plain/float64(len(s)-1))
 	k := 1 / (floor * floor)
 	if !(floor > 0) || math.IsInf(float64(T(k)), 0) {
 		return

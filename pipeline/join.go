@@ -33,6 +33,7 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 	if a.From < s.begun {
 		a.Reading, _ = l.Checker.Check(a.Reading)
 		l.rebuild(a)
+		l.oldest, l.open = l.low()
 		return nil, nil
 	}
 	l.moved = true
@@ -80,6 +81,7 @@ func (s *Shard) line(id asset.ID) (*line, error) {
 			return nil, err
 		}
 	}
+	l.oldest, l.open = l.low()
 	s.lines[id] = l
 	return l, nil
 }

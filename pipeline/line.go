@@ -23,6 +23,8 @@ type line struct {
 	waiting      map[int64]bool    // readings that were pending at the restart
 	settled      bool              // new readings have begun to come
 	moved        bool              // since the last batch: its state is to be saved
+	oldest       int64             // position that it still needs, as of when it last moved
+	open         bool              // it needs one
 	commissioned bool              // a first instant was judged
 	saved        map[string][]byte // carried parts of the line itself, as last saved
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -15,16 +16,17 @@ import (
 
 // Shard follows every asset that hashes to it. One goroutine steps it.
 type Shard struct {
-	id     int32
-	epoch  int64
-	plant  Plant
-	scorer Scorer // nil: no learned view
-	lines  map[asset.ID]*line
-	recall Recall
-	begun  int64     // position to go on from after the last batch
-	clock  time.Time // latest event time of the shard
-	swept  time.Time // when idle assets were last looked for
-	fx     Effects
+	id      int32
+	epoch   int64
+	plant   Plant
+	scorer  Scorer // nil: no learned view
+	lines   map[asset.ID]*line
+	inOrder []*line // the same by ID; made anew when there are more
+	recall  Recall
+	begun   int64     // position to go on from after the last batch
+	clock   time.Time // latest event time of the shard
+	swept   time.Time // when idle assets were last looked for
+	fx      Effects
 }
 
 // Recall loads the carried state of an asset; the asset "" stands for the shard.
@@ -172,8 +174,11 @@ func (s *Shard) learned(ctx context.Context, moments []*moment) {
 func (s *Shard) end() (Effects, error) {
 	s.fx.Low = s.fx.Next
 	for _, l := range s.sorted() {
-		if low, ok := l.low(); ok {
-			s.fx.Low = min(s.fx.Low, low)
+		if l.moved {
+			l.oldest, l.open = l.low()
+		}
+		if l.open {
+			s.fx.Low = min(s.fx.Low, l.oldest)
 		}
 		if !l.moved {
 			continue
@@ -194,14 +199,13 @@ func (s *Shard) end() (Effects, error) {
 	return s.fx, nil
 }
 
-// sorted returns the lines in a fixed order.
+// sorted returns the lines in a fixed order; nobody may write to it.
 func (s *Shard) sorted() []*line {
-	all := make([]*line, 0, len(s.lines))
-	for _, l := range s.lines {
-		all = append(all, l)
+	if len(s.inOrder) == len(s.lines) {
+		return s.inOrder
 	}
-	slices.SortFunc(all, func(a, b *line) int { return cmp.Compare(a.Plate.ID, b.Plate.ID) })
-	return all
+	s.inOrder = slices.SortedFunc(maps.Values(s.lines), func(a, b *line) int { return cmp.Compare(a.Plate.ID, b.Plate.ID) })
+	return s.inOrder
 }
 
 // frame is what the moment leaves behind.

@@ -72,7 +72,7 @@ func benchCommand() *cobra.Command {
 			"  flow      readings of a simulated farm to committed risks, store included\n" +
 			"  store     keeping what such a flow caused\n" +
 			"  model     scoring with the shipped models, where ONNX Runtime is at hand\n" +
-			"  scale     cost of a sample with 10, 50 and 200 assets\n",
+			"  scale     cost of a sample with 10, 200 and 2000 assets, and what these keep in memory\n",
 		Example: "  telltale bench\n  telltale bench features flow --json",
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, a := range args {

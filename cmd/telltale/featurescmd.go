@@ -21,7 +21,7 @@ type featuresOf struct {
 	unit, bearing         string
 	column, record        int
 	assetID, channel      string
-	asJSON, exact         bool
+	asJSON, exact, schema bool
 	plate                 asset.Nameplate // of the folder that a record came from
 	component, recordName string
 }
@@ -29,7 +29,7 @@ type featuresOf struct {
 func featuresCommand() *cobra.Command {
 	var f featuresOf
 	c := &cobra.Command{
-		Use: "features FILE --rate HZ", Short: "Features of one waveform, computed as the flow computes them",
+		Use: "features FILE… --rate HZ", Short: "Features of one waveform, computed as the flow computes them",
 		Long: "Reads one waveform and prints every feature with its unit, or why it is missing.\n\n" +
 			"  .csv .txt  one sample a line; of several columns, --column counts from 1 (default: the last)\n" +
 			"  .npy       one-dimensional, integer or float; of two dimensions, --column\n" +
@@ -39,8 +39,24 @@ func featuresCommand() *cobra.Command {
 			"             the folder's dataset.yaml bearing and speed, are known\n",
 		Example: "  telltale features shaft.csv --rate 25600 --unit g --rpm 1800 --bearing 13,3.5,25.6,0\n" +
 			"  telltale features data/femto/waveforms/bearing1_1.parquet --record 40 --json",
-		Args: exactly("FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.OutOrStdout(), args[0]) },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.schema {
+				return exactly()(cmd, args)
+			}
+			return exactly("FILE…")(cmd, args[:min(len(args), 1)])
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.schema {
+				return f.page(cmd.OutOrStdout())
+			}
+			for _, path := range args {
+				g := f
+				if err := g.run(cmd.OutOrStdout(), path); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 	}
 	o := c.Flags()
 	o.Float64Var(&f.rate, "rate", 0, "samples a second; .wav and .parquet know theirs")
@@ -52,6 +68,7 @@ func featuresCommand() *cobra.Command {
 	o.StringVar(&f.assetID, "asset", "", ".parquet: records of this asset")
 	o.StringVar(&f.channel, "channel", "", ".parquet: records of this channel")
 	o.IntVar(&f.record, "record", 1, ".parquet: which of them, from 1")
+	o.BoolVar(&f.schema, "schema", false, "every feature there is: name, unit, convention, what it needs, source; in Markdown or with --json")
 	o.BoolVar(&f.exact, "exact", false, "in float64 instead of the flow's float32: the same source to more digits")
 	o.BoolVar(&f.asJSON, "json", false, "one JSON object")
 	return c
@@ -111,6 +128,14 @@ func (f *featuresOf) run(out io.Writer, path string) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", l.Name, value, l.Unit)
 	}
 	return t.Flush()
+}
+
+// page prints the schema.
+func (f *featuresOf) page(out io.Writer) error {
+	if f.asJSON {
+		return json.NewEncoder(out).Encode(features.Schema())
+	}
+	return features.WriteSchema(out)
 }
 
 // check names the flag that cannot be used, and what is allowed.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/telltale-iot/telltale/dsp"
 	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/models/onnx"
 )
@@ -27,7 +28,7 @@ type build struct {
 }
 
 func about() build {
-	b := build{Version: version, Commit: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, SIMD: "portable", Features: features.Version}
+	b := build{Version: version, Commit: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, SIMD: dsp.Path(), Features: features.Version}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
