@@ -19,7 +19,7 @@ SETS     ?= # of test-data, a regular expression; empty: all
 TESTFLAGS ?=
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
-.PHONY: build onnxruntime demo test unit vet format arch check generated lint fmt tools \
+.PHONY: build onnxruntime demo test unit portable vet format arch check generated lint fmt tools \
 	accept test-integration test-data test-crash test-sap simulate-faults train-data shipped web bench bench-features clean help
 
 help: ## what there is
@@ -36,8 +36,13 @@ demo: build ## a simulated wind farm on http://127.0.0.1:8080; options in DEMO_A
 
 test: format vet unit ## unit and architecture tests with the race detector, quick linters
 
-unit: onnxruntime
+unit: onnxruntime portable
 	go test -race -shuffle=on -skip '^TestAccept' $(TESTFLAGS) ./...
+
+portable: # the passes without vectors, as a plain go build has them
+	GOEXPERIMENT= go test $(TESTFLAGS) ./dsp
+	GOEXPERIMENT= go test -run 'Reference|Edge|Extract' $(TESTFLAGS) ./features
+	GOEXPERIMENT= GOARCH=arm64 CGO_ENABLED=0 go vet ./dsp ./features
 
 vet:
 	go vet -race ./...
@@ -52,7 +57,8 @@ check: test generated ## before each commit: test, linters when built, generated
 	@if [ -x $(GOLANGCI) ]; then $(GOLANGCI) run --build-tags $(TAGS) ./... && $(GOLANGCI) fmt --diff >/dev/null || { echo "make fmt mends the format"; exit 1; }; \
 	else echo "skipped: golangci-lint is not built (make lint builds it once)"; fi
 
-generated:
+generated: onnxruntime ## what is written by programs is what they write: docs/features.md, the page's bundle
+	@out=$$(go test -count=1 -run '^TestFeaturesPage' ./cmd/telltale 2>&1) || { echo "$$out"; exit 1; }
 	@if command -v npm >/dev/null; then cd web && { [ -d node_modules ] || npm ci --silent --no-audit --no-fund; } && cd bundle && go run . -check; \
 	else echo "skipped: no npm, the page's bundle is not compared with its source"; fi
 
@@ -108,8 +114,8 @@ web: ## the page's bundle from its source (needs npm)
 bench: onnxruntime ## every benchmark of the tree
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-features: ## the feature stage alone
-	go test -run '^$$' -bench . -benchmem -cpu 1 ./features
+bench-features: build ## the feature stage beside C with FFTW, numpy and gonum; options in BENCH_ARGS
+	features/bench/run $(BENCH_ARGS)
 
 clean: ## everything that make made, except the training environment
 	rm -rf bin build/tools build/shots build/shipped build/faults build/ci build/sap-sandbox

@@ -69,7 +69,8 @@ type Window struct {
 	Counts    []int16   // of a converter, as it delivered them
 	Scale     float64   // value of one count in Unit
 	Points    []Point   // of the instant, when Channel is empty
-	SpeedRpm  Number    // shaft speed while it was taken
+	ClockPPM  float64   // drift of its sample clock beyond 100 ppm, above 0 when it is slow; 0: none is known
+	SpeedRpm  Number    // shaft speed while it was taken, as measured
 	Speeds    []SpeedAt // readings of it in and around the window, oldest first
 	LoadN     Number
 	Quality   float64 // 0–100, the least of its parts

@@ -3,8 +3,9 @@
 package dsp
 
 import (
-	"simd/archsimd"
 	"unsafe"
+
+	"simd/archsimd"
 )
 
 // vector says that the passes below may run. They read and write through

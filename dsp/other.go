@@ -29,6 +29,8 @@ func (s *Shape) vector(_ []float32, k int) int { return k }
 
 func (l *Logs) vector(_ []float32, k int, _ float32, _ float64) int { return k }
 
+func rankedVector([]float32, int, int) (a, b float32) { return }
+
 func sumVector([]float32) (float64, int) { return 0, 0 }
 
 func dotVector(_, _ []float32) (float64, int) { return 0, 0 }

@@ -3,8 +3,10 @@
 package dsp
 
 import (
-	"simd/archsimd"
+	"math"
 	"unsafe"
+
+	"simd/archsimd"
 )
 
 // total adds the lanes up in a fixed order.
@@ -359,4 +361,31 @@ func addPowerVector(sum, x []float32, k float32) int {
 	}
 	archsimd.ClearAVXUpperBits()
 	return i
+}
+
+// rankedVector counts for each value how many are smaller; the k-th smallest is the
+// largest of those with k smaller ones or fewer.
+func rankedVector(x []float32, j, k int) (a, b float32) {
+	var room [MostRanked]float32
+	n := (len(x) + 7) &^ 7
+	copy(room[:], x)
+	for i := len(x); i < n; i++ {
+		room[i] = float32(math.Inf(1))
+	}
+	p := ptr(&room)
+	lowest := all(float32(math.Inf(-1)))
+	topA, topB := lowest, lowest
+	wantA, wantB := archsimd.BroadcastInt32x8(int32(j+1)), archsimd.BroadcastInt32x8(int32(k+1))
+	for i := 0; i < n; i += 8 {
+		v := load(p, i)
+		var less archsimd.Int32x8
+		for q := range x {
+			less = less.Sub(one(p, q).Less(v).ToInt32x8())
+		}
+		topA = topA.Max(v.Merge(lowest, wantA.Greater(less)))
+		topB = topB.Max(v.Merge(lowest, wantB.Greater(less)))
+	}
+	a, b = float32(largest(topA)), float32(largest(topB))
+	archsimd.ClearAVXUpperBits()
+	return a, b
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -260,5 +261,26 @@ func BenchmarkPasses(b *testing.B) {
 				f()
 			}
 		})
+	}
+}
+
+func TestRankedPair(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	for n := 1; n <= MostRanked; n++ {
+		for range 20 {
+			x := make([]float32, n)
+			for i := range x {
+				x[i] = float32(r.IntN(n)) // with ties
+			}
+			sorted := slices.Sorted(slices.Values(x))
+			j, k := r.IntN(n), r.IntN(n)
+			a, b, ok := RankedPair(x, j, k)
+			if ok != vector || ok && (a != sorted[j] || b != sorted[k]) {
+				t.Fatalf("%d values: %g, %g, %v, want %g, %g", n, a, b, ok, sorted[j], sorted[k])
+			}
+		}
+	}
+	if _, _, ok := RankedPair(make([]float32, MostRanked+1), 0, 0); ok {
+		t.Error("too many values pass")
 	}
 }

@@ -23,11 +23,14 @@ type analysis[T dsp.Float] struct {
 	env     enveloper[T]
 	lines   []T // envelope spectrum of the defect scores
 	sort    []T
+	comb    comb[T]
 	shown   []T // spectrum as evidence
 	merge   merge[T]
 	inverse []T // 1/k² for the velocity
 	angle   []T // a band's envelope over angle, and where in time its points lie
 	places  []float64
+	// Of a window in sections: sums over those that are done.
+	longDensity, longLines []T
 }
 
 func newAnalysis[T dsp.Float]() *analysis[T] {

@@ -59,16 +59,78 @@ func FitClock(n, t []float64, rateHz float64) Clock {
 		scatter += r * r
 	}
 	scatter = math.Sqrt(scatter / float64(m-2))
-	c.PPM, c.StdErrPPM = 1e6*slope, 1e6*ratio(scatter, math.Sqrt(sxx))
-	if v := c.PPM + c.StdErrPPM; v-v != 0 {
+	return judged(1e6*slope, 1e6*ratio(scatter, math.Sqrt(sxx)), 2)
+}
+
+// judged is a drift with its standard error, of which it has to be so many to be sure.
+func judged(ppm, stdErr, sure float64) Clock {
+	if v := ppm + stdErr; v-v != 0 {
 		return Clock{PPM: math.NaN(), StdErrPPM: math.NaN(), Reason: ReasonUndefined}
 	}
-	size, sure := math.Abs(c.PPM), math.Abs(c.PPM) > 2*c.StdErrPPM
-	c.Drifts, c.Reason = sure && size > clockFlagPPM, ""
-	if sure && size > clockLimitPPM {
-		c.Reason = ReasonClock
+	c := Clock{PPM: ppm, StdErrPPM: stdErr}
+	if size := math.Abs(ppm); size > sure*stdErr {
+		c.Drifts = OffClock(ppm)
+		if size > clockLimitPPM {
+			c.Reason = ReasonClock
+		}
 	}
 	return c
+}
+
+// OffClock reports whether a sample clock is so far off that it is flagged.
+func OffClock(ppm float64) bool { return math.Abs(ppm) > clockFlagPPM }
+
+// ClockFit is FitClock from stamp to stamp, over the runs of blocks that follow each
+// other without a loss: each run has its own offset, all have one rate. What lies
+// back counts for less, half after ten minutes of samples. The zero value has seen
+// nothing; its fields are there to be carried.
+type ClockFit struct {
+	Steps float64 `json:"steps"` // from stamp to stamp within runs
+	Count float64 `json:"count"` // stamps of the run under way
+	MeanX float64 `json:"x"`     // of the run: s by the nominal rate from its first sample
+	MeanD float64 `json:"d"`     // of the run: s by the stamps beyond these
+	LastX float64 `json:"last"`
+	SXX   float64 `json:"xx"` // Σ about the means of the runs
+	SXD   float64 `json:"xd"`
+	SDD   float64 `json:"dd"`
+}
+
+// clockMemoryS is how much time of samples halves the weight of a stamp.
+const clockMemoryS = 600
+
+// Break ends a run: the stamps to come have another offset.
+func (f *ClockFit) Break() { f.Count, f.MeanX, f.MeanD, f.LastX = 0, 0, 0, 0 }
+
+// Add takes the stamp of a block in: x s after the run's first by the nominal rate,
+// and d s more than that by its stamp.
+func (f *ClockFit) Add(x, d float64) {
+	if f.Count > 0 {
+		w := clockMemoryS / (clockMemoryS + max(x-f.LastX, 0))
+		f.Steps, f.Count, f.SXX, f.SXD, f.SDD = w*f.Steps+1, w*f.Count, w*f.SXX, w*f.SXD, w*f.SDD
+	}
+	f.Count++
+	dx, dd := x-f.MeanX, d-f.MeanD
+	f.MeanX += dx / f.Count
+	f.MeanD += dd / f.Count
+	f.SXX += dx * (x - f.MeanX)
+	f.SXD += dx * (d - f.MeanD)
+	f.SDD += dd * (d - f.MeanD)
+	f.LastX = x
+	if all := f.MeanX + f.MeanD + f.SXX + f.SXD + f.SDD; all-all != 0 { // no clock has such stamps
+		*f = ClockFit{}
+	}
+}
+
+// Clock judges as FitClock does, but at few stamps it takes more standard errors to
+// be sure, since their scatter is not known well.
+func (f *ClockFit) Clock() Clock {
+	free := f.Steps - 1
+	if !(free >= 0.9) || !(f.SXX > 0) {
+		return Clock{PPM: math.NaN(), StdErrPPM: math.NaN(), Reason: ReasonShort}
+	}
+	slope := f.SXD / f.SXX
+	scatter := math.Sqrt(max(f.SDD-slope*f.SXD, 0) / free)
+	return judged(1e6*slope, 1e6*ratio(scatter, math.Sqrt(f.SXX)), 2+10/free)
 }
 
 // overallMean is the mean, taken so that a large sum cannot overflow.

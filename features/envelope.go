@@ -72,8 +72,9 @@ func (e *enveloper[T]) moments(re, im []T, n, lo, hi, p int) envelope {
 
 // comb measures how far the lines of a family stand out of an envelope spectrum.
 type comb[T dsp.Float] struct {
-	slip float64 // share of k·f within which a line is looked for
-	sort []T
+	slip    float64 // share of k·f within which a line is looked for
+	sort    []T
+	heights []float64
 }
 
 // snr is the highest bin within max(slip·f, 2 bins) of f over the median of the
@@ -158,17 +159,15 @@ func (c *comb[T]) score(spectrum []T, stepHz, f, shaft float64, first, last int)
 	return db / float64(n), count
 }
 
-// sidebands counts the lines k·f ± g that stand out, k = 1…n.
-func (c *comb[T]) sidebands(spectrum []T, stepHz, f, g float64, harmonics int) int {
-	count := 0
-	for k := 1; k <= harmonics; k++ {
-		for _, s := range [...]float64{-g, g} {
-			if at := float64(k)*f + s; at > 0 && c.snr(spectrum, stepHz, at, 0.3*f, 0) >= found {
-				count++
-			}
-		}
+// high is the highest bin within the slip of a place, two bins at least; NaN beyond
+// the spectrum.
+func (c *comb[T]) high(spectrum []T, at float64) float64 {
+	half := max(c.slip*at, 2)
+	lo, hi := max(1, int(math.Ceil(at-half))), int(math.Floor(at+half))
+	if hi >= len(spectrum) || hi < lo {
+		return nan
 	}
-	return count
+	return float64(highest(spectrum, lo, hi, 0))
 }
 
 // merge combines the squared-envelope spectra of many bands into one: each is

@@ -12,12 +12,12 @@ import (
 // its order while the speed moves, and a resonance keeps its frequency. want is the
 // reach in bins of Hz at the mean speed, which is returned: a line of order o then lies
 // where it would at that speed.
-func (a *analysis[T]) tracked(p power[T], t turning, lo, hi, want int) (shaftHz float64) {
-	seconds := 1 / p.StepHz
+func (a *analysis[T]) tracked(stepHz float64, t turning, lo, hi, want int) (shaftHz float64) {
+	seconds := 1 / stepHz
 	g, turns := anglesOf(t, seconds)
 	mean := turns / seconds // Hz of the shaft
-	top := float64(want) * p.StepHz * g.fastest / mean
-	width := int(max(mergedShare*float64(p.N), mergedMargin*top/p.StepHz))
+	top := float64(want) * stepHz * g.fastest / mean
+	width := int(max(mergedShare*float64(a.n), mergedMargin*top/stepHz))
 	width = max(8, min(width, hi-lo))
 	points := dsp.SmoothAbove(4 * width)
 	points += points % 2
@@ -26,7 +26,7 @@ func (a *analysis[T]) tracked(p power[T], t turning, lo, hi, want int) (shaftHz 
 	a.places = g.places(a.places, n, float64(points)/seconds)
 	a.merge.reset(min(want, n/2))
 	for at := lo; at+width <= hi; at += max(1, width/2) {
-		a.shown = a.angular(a.shown, p.N, at, at+width, points, n, len(a.merge.sum))
+		a.shown = a.angular(a.shown, a.n, at, at+width, points, n, len(a.merge.sum))
 		a.merge.add(a.shown)
 	}
 	a.lines = a.merge.result(a.lines)

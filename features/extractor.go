@@ -67,6 +67,13 @@ func (e *WaveExtractor) Extract(w asset.Window, spectra bool) (Vector, []Spectru
 // of x in place of the window's samples: for checking, and for samples that float32
 // does not hold.
 func (e *WaveExtractor) Exact(w asset.Window, x []float64) (Vector, []Spectrum, error) {
+	if l := e.layout(w); l.kind == tachoKind {
+		w.Counts, w.Samples = nil, make([]float32, len(x)) // pulses are where they are
+		for i, v := range x {
+			w.Samples[i] = float32(v)
+		}
+		return e.tacho(l, w), nil, nil
+	}
 	if e.space.double == nil {
 		e.space.double = newAnalysis[float64]()
 	}
@@ -85,25 +92,22 @@ func extract[T dsp.Float](e *WaveExtractor, a *analysis[T], b block[T], w asset.
 	if a.clipped(b) {
 		d.v.Quality = min(d.v.Quality, clippedQuality)
 	}
-	n := smoothBelow(b.len())
-	a.centre(b, n)
-	m := a.moments(b.len())
-	why := ReasonUndefined
-	if spiked(b, m) {
-		why = ReasonSpikes
-		m.Peak, m.Crest, m.Kurtosis, m.Skewness, m.Shape, m.Impulse, m.Clearance = nan, nan, nan, nan, nan, nan, nan
-	}
-	for _, v := range [...]float64{m.RMS, m.Peak, m.Crest, m.Kurtosis, m.Skewness, m.Shape, m.Impulse, m.Clearance} {
-		d.put(v, why)
-	}
+	size, count := sections(b.len())
+	a.centre(b, size)
+	a.statistics(d, b)
 	if b.len() < minSamples {
 		d.rest(ReasonShort)
 		return d.done(), nil
 	}
+	t := e.turning(l, w)
 	a.transform()
-	p, t := a.power(w.RateHz), e.turning(l, w)
+	env := a.envelope(e, l, &t, b, w.RateHz)
+	if count > 1 {
+		env = a.average(e, l, &t, b, w.RateHz, count, env)
+	}
+	p := a.power(w.RateHz)
 	a.spectral(d, l, p, t)
-	a.envelopes(e, d, l, p, t, b)
+	a.scores(e, d, l, p, t, env)
 	if len(l.groups) > 0 {
 		in := inputOf(e, a, b, w, p, t)
 		for _, g := range l.groups {
@@ -114,6 +118,18 @@ func extract[T dsp.Float](e *WaveExtractor, a *analysis[T], b block[T], w asset.
 		return d.done(), nil
 	}
 	return d.done(), []Spectrum{a.amplitudes(e, l, p, t), a.envelopeLines(e, l, p.StepHz, t)}
+}
+
+// statistics puts what the samples say without a spectrum.
+func (a *analysis[T]) statistics(d *draft, b block[T]) {
+	m, why := a.moments(b.len()), ReasonUndefined
+	if spiked(b, m) {
+		why = ReasonSpikes
+		m.Peak, m.Crest, m.Kurtosis, m.Skewness, m.Shape, m.Impulse, m.Clearance = nan, nan, nan, nan, nan, nan, nan
+	}
+	for _, v := range [...]float64{m.RMS, m.Peak, m.Crest, m.Kurtosis, m.Skewness, m.Shape, m.Impulse, m.Clearance} {
+		d.put(v, why)
+	}
 }
 
 // sanity says why nothing can be computed of a window.

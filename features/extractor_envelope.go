@@ -25,48 +25,62 @@ const (
 // defaultEnvelopeHz is how far the envelope spectrum reaches without a bearing.
 const defaultEnvelopeHz = 1000
 
-// envelopes puts the envelope's own features and the defect scores.
-func (a *analysis[T]) envelopes(e *WaveExtractor, d *draft, l *layout, p power[T], t turning, b block[T]) {
-	rate := p.StepHz * float64(p.N)
-	want := e.reach(l, t, p.StepHz, p.N)
+// envelope takes the last transform to the lines of its envelope, and returns the
+// moments of the trend band. At a speed that varies t becomes the mean that the lines
+// lie at.
+func (a *analysis[T]) envelope(e *WaveExtractor, l *layout, t *turning, b block[T], rate float64) envelope {
+	stepHz := rate / float64(a.n)
+	want := e.reach(l, *t, stepHz, a.n)
 	fixed := e.opt.Envelope != Band{}
-	band := Band{trendLo * rate, trendHi * rate}
-	if fixed {
-		band = e.opt.Envelope
+	lo, hi := binsOf(e.band(rate), stepHz, a.n)
+	env := envelope{nan, nan}
+	switch {
+	case hi <= lo:
+	case fixed && !t.Varies:
+		a.lines, env = a.env.spectrum(a.lines, a.re, a.im, a.n, lo, hi, want, hann)
+	default:
+		n := dsp.SmoothAbove(max(hi-lo, 2))
+		env = a.env.moments(a.re, a.im, a.n, lo, hi, n+n%2)
 	}
-	lo, hi := binsOf(band, p.StepHz, p.N)
-	env, why := envelope{math.NaN(), math.NaN()}, ReasonAlias
-	if hi > lo {
-		why = ReasonUndefined
-		if fixed {
-			a.lines, env = a.env.spectrum(a.lines, a.re, a.im, p.N, lo, hi, want, hann)
-		} else {
-			n := dsp.SmoothAbove(max(hi-lo, 2))
-			env = a.env.moments(a.re, a.im, p.N, lo, hi, n+n%2)
-		}
-	}
-	d.put(math.Sqrt(env.Mean)*a.unit, why)
-	d.put(env.Kurtosis, why)
 	switch {
 	case t.Varies:
 		if !fixed {
-			lo, hi = 1, p.N/2+1
+			lo, hi = 1, a.n/2+1
 		}
-		t.Hz = a.tracked(p, t, lo, hi, want)
+		t.Hz = a.tracked(stepHz, *t, lo, hi, want)
 		t.Rpm = 60 * t.Hz / t.Ratio
 	case fixed && hi <= lo:
 		a.lines = resize(a.lines, 0)
 	case fixed:
 	case e.opt.Kurtogram:
-		lo, hi = binsOf(a.impulsive(b, rate, e.highest(l, t)), p.StepHz, p.N)
-		a.lines, _ = a.env.spectrum(a.lines, a.re, a.im, p.N, lo, hi, want, hann)
+		lo, hi = binsOf(a.impulsive(b, rate, e.highest(l, *t)), stepHz, a.n)
+		a.lines, _ = a.env.spectrum(a.lines, a.re, a.im, a.n, lo, hi, want, hann)
 	default:
-		a.mergeBands(p, want)
+		a.mergeBands(a.n, want)
 	}
-	c := comb[T]{slip: e.opt.Slip, sort: a.sort}
-	c.defects(e, d, l, a.lines, p.StepHz, rate/2, t)
-	c.gears(d, l, a.lines, p.StepHz, rate/2, t)
-	a.sort = c.sort
+	return env
+}
+
+// band is the one given, else the trend band.
+func (e *WaveExtractor) band(rate float64) Band {
+	if e.opt.Envelope != (Band{}) {
+		return e.opt.Envelope
+	}
+	return Band{trendLo * rate, trendHi * rate}
+}
+
+// scores puts the envelope's own features and the defect scores.
+func (a *analysis[T]) scores(e *WaveExtractor, d *draft, l *layout, p power[T], t turning, env envelope) {
+	rate := p.StepHz * float64(p.N)
+	why := ReasonUndefined
+	if lo, hi := binsOf(e.band(rate), p.StepHz, p.N); hi <= lo {
+		why = ReasonAlias
+	}
+	d.put(math.Sqrt(env.Mean)*a.unit, why)
+	d.put(env.Kurtosis, why)
+	a.comb.slip = e.opt.Slip
+	a.comb.defects(e, d, l, a.lines, p.StepHz, rate/2, t)
+	a.comb.gears(d, l, a.lines, p.StepHz, rate/2, t)
 }
 
 // impulsive is the band of the kurtogram.
@@ -128,14 +142,14 @@ func (e *WaveExtractor) reach(l *layout, t turning, stepHz float64, n int) int {
 }
 
 // mergeBands fills lines with the merged envelope spectrum of all bands.
-func (a *analysis[T]) mergeBands(p power[T], want int) {
-	half := p.N / 2
-	width := int(max(mergedShare*float64(p.N), mergedMargin*float64(want)))
+func (a *analysis[T]) mergeBands(n, want int) {
+	half := n / 2
+	width := int(max(mergedShare*float64(n), mergedMargin*float64(want)))
 	width = max(8, min(width, half))
 	want = min(want, width-1)
 	a.merge.reset(want)
 	for lo := 0; lo+width <= half+1; lo += max(1, width/2) {
-		a.shown, _ = a.env.spectrum(a.shown, a.re, a.im, p.N, lo, lo+width, want, hann)
+		a.shown, _ = a.env.spectrum(a.shown, a.re, a.im, n, lo, lo+width, want, hann)
 		a.merge.add(a.shown)
 	}
 	a.lines = a.merge.result(a.lines)
@@ -148,6 +162,7 @@ const minPeriods = 5
 func (c *comb[T]) defects(e *WaveExtractor, d *draft, l *layout, lines []T, stepHz, nyquist float64, t turning) {
 	var why [defectLines]asset.Reason
 	var counts [defectLines]int
+	var sets [defectLines]lineSet
 	for i, f := range l.families {
 		hz := f.order * t.Hz
 		score := math.NaN()
@@ -160,6 +175,7 @@ func (c *comb[T]) defects(e *WaveExtractor, d *draft, l *layout, lines []T, step
 			why[i] = ReasonShort
 		default:
 			score, counts[i] = c.score(lines, stepHz, hz, t.Hz, 1, e.opt.Harmonics)
+			sets[i] = c.linesOf(lines, stepHz, hz, e.opt.Slip, 1, e.opt.Harmonics)
 			if math.IsNaN(score) {
 				why[i] = ReasonUndefined
 			}
@@ -178,7 +194,7 @@ func (c *comb[T]) defects(e *WaveExtractor, d *draft, l *layout, lines []T, step
 			reason = ReasonShort
 		}
 		if reason == "" {
-			n = c.sidebands(lines, stepHz, f.order*t.Hz, f.sideband*t.Hz, e.opt.Harmonics)
+			n = sets[i].sidebands(found, func(at float64) float64 { return c.high(lines, at) }, f.sideband*t.Hz/stepHz)
 		}
 		d.put(unless(reason, n), reason)
 	}
@@ -191,7 +207,7 @@ func (c *comb[T]) defects(e *WaveExtractor, d *draft, l *layout, lines []T, step
 		if f.mode == asset.RollingElement { // out of the load zone an element is silent; a race never quite
 			side = f.sideband * t.Hz
 		}
-		d.put(c.stands(lines, stepHz, f.order*t.Hz, t.Hz, side, e.opt.Slip, 1, e.opt.Harmonics), ReasonUndefined)
+		d.put(c.stands(lines, stepHz, sets[i], t.Hz, side, e.opt.Slip), ReasonUndefined)
 	}
 }
 
@@ -231,7 +247,7 @@ func (c *comb[T]) gears(d *draft, l *layout, lines []T, stepHz, nyquist float64,
 		if score, n := c.score(lines, stepHz, hz, 0, gearFirst, gearHarmonics); !math.IsNaN(score) && !(score <= best) {
 			best, found = score, n
 		}
-		if z := c.stands(lines, stepHz, hz, 0, 0, gearSlip, gearFirst, gearHarmonics); !(z <= sigma) {
+		if z := c.stands(lines, stepHz, c.linesOf(lines, stepHz, hz, gearSlip, gearFirst, gearHarmonics), 0, 0, gearSlip); !(z <= sigma) {
 			sigma = z
 		}
 	}

@@ -64,18 +64,18 @@ func (e *WaveExtractor) layout(w asset.Window) *layout {
 	l := e.layouts[key]
 	if l == nil {
 		if len(e.layouts) >= maxLayouts {
-			clear(e.layouts)
+			e.forget()
 		}
 		l = e.lay(key)
 		e.layouts[key] = l
-		if err := e.restore(l); err != nil {
-			l.groups = slices.Clone(l.groups) // what was carried is of another build: they begin afresh
-		}
+		e.restore(key, l)
 	}
 	return l
 }
 
-// maxLayouts bounds what undeclared channels can make an extractor keep.
+// maxLayouts bounds what undeclared channels can make an extractor keep: beyond it all
+// layouts are forgotten and made again as they are needed. What their groups carry is
+// written down before, and lasts.
 const maxLayouts = 256
 
 func (e *WaveExtractor) lay(k layoutKey) *layout {
@@ -84,9 +84,7 @@ func (e *WaveExtractor) lay(k layoutKey) *layout {
 		l.fields = tachoFields(k.channel)
 		return l
 	}
-	add := func(name, unit string) {
-		l.fields = append(l.fields, Field{Channel: k.channel, Name: name, Unit: unit})
-	}
+	add := l.add
 	add("rms", k.unit)
 	add("peak", k.unit)
 	for _, name := range [...]string{"crest", "kurtosis", "skewness", "shape", "impulse", "clearance"} {
@@ -117,6 +115,25 @@ func (e *WaveExtractor) lay(k layoutKey) *layout {
 	}
 	add("envelope_kurtosis", "1")
 	l.families = e.familiesOf(k.component)
+	if part, _ := e.plate.Part(k.component); e.geared(part) {
+		l.gears = gearLines(e.plate)
+	}
+	l.addLines()
+	l.groups = e.groupsOf(k)
+	for _, g := range l.groups {
+		l.fields = append(l.fields, g.fields(l)...)
+	}
+	l.fields = slices.Clip(l.fields)
+	return l
+}
+
+func (l *layout) add(name, unit string) {
+	l.fields = append(l.fields, Field{Channel: l.channel, Name: name, Unit: unit})
+}
+
+// addLines adds what the lines of bearings and gears give.
+func (l *layout) addLines() {
+	add := l.add
 	for _, f := range l.families {
 		add("defect_"+f.name, "dB")
 	}
@@ -131,20 +148,11 @@ func (e *WaveExtractor) lay(k layoutKey) *layout {
 	for _, f := range l.families {
 		add("comb_"+f.name, "σ")
 	}
-	if part, _ := e.plate.Part(k.component); e.geared(part) {
-		l.gears = gearLines(e.plate)
-	}
 	if len(l.gears) > 0 {
 		add("defect_gear", "dB")
 		add("found_gear", "1")
 		add("comb_gear", "σ")
 	}
-	l.groups = e.groupsOf(k)
-	for _, g := range l.groups {
-		l.fields = append(l.fields, g.fields(l)...)
-	}
-	l.fields = slices.Clip(l.fields)
-	return l
 }
 
 // bandsFor is the list as given; of the default list, what lies below half the rate.

@@ -229,6 +229,12 @@ func (c Section) settled() (z [2]float64, gain float64) {
 // that padding is continued by all it has. It writes into dst when dst is long
 // enough. All values are NaN when there is a reason.
 func ZeroPhase[T float32 | float64](dst []float64, s Sections, x []T) ([]float64, asset.Reason) {
+	var room []float64
+	return zeroPhase(dst, &room, s, x)
+}
+
+// zeroPhase is ZeroPhase with room for the samples and what continues them.
+func zeroPhase[T float32 | float64](dst []float64, room *[]float64, s Sections, x []T) ([]float64, asset.Reason) {
 	n := len(x)
 	if n == 0 {
 		return dst[:0], ReasonEmpty
@@ -238,7 +244,8 @@ func ZeroPhase[T float32 | float64](dst []float64, s Sections, x []T) ([]float64
 		return allMissing(dst, n), why
 	}
 	pad := min(s.padding(), n-1)
-	y := make([]float64, n+2*pad)
+	y := resize(*room, n+2*pad)
+	*room = y
 	scaleInto(y[pad:pad+n], x, -e)
 	for i := range pad {
 		y[pad-1-i] = 2*y[pad] - y[pad+1+i]

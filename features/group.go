@@ -3,6 +3,7 @@ package features
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -34,6 +35,7 @@ type input struct {
 	stepHz  float64
 	turning turning
 	rotor   float64 // Hz of the asset's reference shaft; NaN when not known or standing
+	room    *groupRoom
 }
 
 // groupsOf are the groups of a channel.
@@ -75,6 +77,7 @@ func (e *WaveExtractor) geared(part asset.Component) bool {
 // inputOf prepares what groups read of a window.
 func inputOf[T dsp.Float](e *WaveExtractor, a *analysis[T], b block[T], w asset.Window, p power[T], t turning) *input {
 	in := &e.space.input
+	in.room = &e.space.groups
 	in.x = resize(in.x, b.len())
 	for i := range in.x {
 		if b.counts != nil {
@@ -96,18 +99,41 @@ func inputOf[T dsp.Float](e *WaveExtractor, a *analysis[T], b block[T], w asset.
 	return in
 }
 
-// pulsesPart names the angle of the newest tacho window among what is carried.
-const pulsesPart = "pulses"
+// Names among what is carried.
+const (
+	pulsesPart = "pulses"     // the angle of the newest tacho window
+	unsaved    = "forgotten " // before the name of what a forgotten layout carried, until the next Save
+)
 
-// Save returns what the groups carry, by channel; only what changed.
+// part names what group i of a layout carries. Two layouts never share a name: one
+// channel has several when nobody declared it, or its rate.
+func (k layoutKey) part(i int) string {
+	return fmt.Sprintf("%q %q %q %q %s/%d", k.channel, k.component, k.kind, k.unit, number(k.rateHz), i)
+}
+
+// Save returns what the groups carry, by layout; only what changed.
 func (e *WaveExtractor) Save() map[string][]byte {
 	out := map[string][]byte{}
 	if len(e.pulses.Turns.Times) > 0 {
 		if body, err := json.Marshal(e.pulses); err == nil && string(body) != string(e.saved[pulsesPart]) {
-			e.saved[pulsesPart], out[pulsesPart] = body, body
+			out[pulsesPart] = body
 		}
 	}
-	for _, l := range e.layouts {
+	for name, body := range e.saved {
+		if name, ok := strings.CutPrefix(name, unsaved); ok {
+			out[name] = body
+		}
+	}
+	maps.DeleteFunc(e.saved, func(name string, _ []byte) bool { return strings.HasPrefix(name, unsaved) })
+	e.changed(out, "")
+	maps.Copy(e.saved, out)
+	return out
+}
+
+// changed adds to out what groups carry that is not as it was last saved, its names
+// behind a prefix.
+func (e *WaveExtractor) changed(out map[string][]byte, prefix string) {
+	for key, l := range e.layouts {
 		for i, g := range l.groups {
 			s, ok := g.(stateful)
 			if !ok {
@@ -117,41 +143,54 @@ func (e *WaveExtractor) Save() map[string][]byte {
 			if err != nil {
 				continue // states hold finite numbers only
 			}
-			if name := fmt.Sprintf("%s/%d", l.channel, i); string(e.saved[name]) != string(body) {
-				e.saved[name], out[name] = body, body
+			if name := key.part(i); string(e.saved[name]) != string(body) {
+				out[prefix+name] = body
 			}
 		}
 	}
-	return out
 }
 
-// Load puts back what Save returned.
+// forget drops all layouts. What their groups carry and was not saved yet is written
+// down, for the next Save and for the same layout should it come again.
+func (e *WaveExtractor) forget() {
+	e.changed(e.saved, unsaved)
+	clear(e.layouts)
+}
+
+// Load puts back what Save returned. What groups cannot read begins afresh.
 func (e *WaveExtractor) Load(parts map[string][]byte) error {
-	for name, body := range parts {
-		e.saved[name] = body
+	maps.Copy(e.saved, parts)
+	for key, l := range e.layouts {
+		e.restore(key, l)
 	}
 	if body, ok := parts[pulsesPart]; ok {
 		if err := json.Unmarshal(body, &e.pulses); err != nil {
+			e.pulses = pulses{}
 			return fmt.Errorf("features: carried pulses: %w", err)
 		}
-	}
-	for _, l := range e.layouts {
-		if err := e.restore(l); err != nil {
-			return err
+		if t := e.pulses.Turns; len(t.Times) != len(t.Revs) || !t.rise() {
+			e.pulses = pulses{} // of another build
 		}
 	}
 	return nil
 }
 
-// restore gives a channel's groups what was loaded for them.
-func (e *WaveExtractor) restore(l *layout) error {
+// restore gives a layout's groups what they carried. A group that cannot read it,
+// because another build wrote it, begins afresh: half a state is worse than none.
+func (e *WaveExtractor) restore(key layoutKey, l *layout) {
 	for i, g := range l.groups {
-		name := fmt.Sprintf("%s/%d", l.channel, i)
-		if s, ok := g.(stateful); ok && len(e.saved[name]) > 0 {
-			if err := json.Unmarshal(e.saved[name], s.state()); err != nil {
-				return fmt.Errorf("features of %s: carried state: %w", l.channel, err)
-			}
+		name := key.part(i)
+		body, ok := e.saved[unsaved+name]
+		if !ok {
+			body = e.saved[name]
 		}
+		delete(e.saved, unsaved+name)
+		s, ok := g.(stateful)
+		if !ok || len(body) == 0 || json.Unmarshal(body, s.state()) == nil {
+			continue
+		}
+		fresh := e.groupsOf(key)[i]
+		fresh.fields(l) // it reads what it needs to know of the channel
+		l.groups[i] = fresh
 	}
-	return nil
 }

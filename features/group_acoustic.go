@@ -66,8 +66,6 @@ type acousticGroup struct {
 	opt   AcousticOptions
 	toUV  float64 // µV at the sensor of one unit of the samples; NaN for a unit that is no voltage
 	carry acousticState
-	hits  []Hit // of the window
-	block [4096]float64
 }
 
 // acousticState is what it carries.
@@ -122,15 +120,15 @@ func (g *acousticGroup) put(d *draft, in *input) {
 		return
 	}
 	seen := g.follow(fresh, d.v.Start, len(in.x))
-	g.detect(in.x)
-	a := HitActivity{}.Step(g.hits, in.seconds)
+	found := g.detect(in)
+	a := HitActivity{}.Step(found, in.seconds)
 	hits, counts, energy := a.PerMinute()
-	for _, v := range [...]float64{float64(len(g.hits)), hits, counts, energy} {
+	for _, v := range [...]float64{float64(len(found)), hits, counts, energy} {
 		d.put(v, ReasonUndefined)
 	}
-	g.shapes(d)
+	shapes(d, found)
 	settled := hitSamples(fresh.Options.HDTs, in.rateHz) + 1 // from a hit's end until it is known
-	for _, h := range g.hits {
+	for _, h := range found {
 		if h.End+settled >= seen {
 			g.carry.Amplitudes = append(g.carry.Amplitudes, float32(h.AmplitudeDB))
 		}
@@ -166,25 +164,28 @@ func (g *acousticGroup) follow(fresh HitDetector, start time.Time, n int) (seen 
 	return seen
 }
 
-// detect fills g.hits with those that end in x. A bias is no emission, so the mean
-// is taken out.
-func (g *acousticGroup) detect(x []float64) {
-	g.hits = g.hits[:0]
+// detect finds the hits that end in the window; they are valid until the next one. A
+// bias is no emission, so the mean is taken out.
+func (g *acousticGroup) detect(in *input) []Hit {
+	hits, x := in.room.hits[:0], in.x
+	in.room.piece = resize(in.room.piece, 4096)
 	mean := dsp.LevelsOf(x).Mean
-	for at := 0; at < len(x); at += len(g.block) {
-		piece := g.block[:min(len(g.block), len(x)-at)]
+	for at := 0; at < len(x); at += len(in.room.piece) {
+		piece := in.room.piece[:min(len(in.room.piece), len(x)-at)]
 		for i := range piece {
 			piece[i] = (x[at+i] - mean) * g.toUV
 		}
-		g.hits = Hits(g.hits, &g.carry.Detector, piece)
+		hits = Hits(hits, &g.carry.Detector, piece)
 	}
+	in.room.hits = hits
+	return hits
 }
 
 // shapes puts the largest amplitude and the means over the window's hits.
-func (g *acousticGroup) shapes(d *draft) {
+func shapes(d *draft, hits []Hit) {
 	top := math.Inf(-1)
 	var duration, rise, frequency, ra mean
-	for _, h := range g.hits {
+	for _, h := range hits {
 		top = max(top, h.AmplitudeDB)
 		duration.add(h.DurationS * 1e6)
 		rise.add(h.RiseS * 1e6)

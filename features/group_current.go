@@ -34,8 +34,7 @@ func (o CurrentOptions) validate() error {
 
 // currentGroup reads the line and its sidebands from a stator current.
 type currentGroup struct {
-	opt      CurrentOptions
-	analyser CurrentAnalyser
+	opt CurrentOptions
 }
 
 func newCurrentGroup(o CurrentOptions) *currentGroup {
@@ -63,7 +62,7 @@ func (g *currentGroup) put(d *draft, in *input) {
 		d.rest(ReasonShort)
 		return
 	}
-	c := &g.analyser
+	c := in.room.current(len(in.x))
 	e := transformCurrent(c, in.x)
 	line, level := c.top(int(math.Floor(lo/step)), int(math.Ceil(hi/step)))
 	rms := math.Ldexp(math.Pow(10, level/20)/math.Sqrt2, e)
@@ -74,17 +73,17 @@ func (g *currentGroup) put(d *draft, in *input) {
 	}
 	d.put(line*step, ReasonUndefined)
 	d.put(rms, ReasonUndefined)
-	g.distortion(d, line, level)
-	g.bars(d, in, line, level, step)
+	distortion(d, c, line, level)
+	g.bars(d, in, c, line, level, step)
 }
 
 // distortion is √(Σ I_h²)/I₁, h = 2 … 40 (IEC 61000-4-7), of the harmonics below half
 // the rate.
-func (g *currentGroup) distortion(d *draft, line, level float64) {
+func distortion(d *draft, c *CurrentAnalyser, line, level float64) {
 	sum, n := 0.0, 0
-	for h := 2; h <= lastHarmonic && float64(h)*line < float64(len(g.analyser.lines)-1-lobeBins); h++ {
+	for h := 2; h <= lastHarmonic && float64(h)*line < float64(len(c.lines)-1-lobeBins); h++ {
 		at := int(math.Round(float64(h) * line))
-		if _, db := g.analyser.top(at-lobeBins/2, at+lobeBins/2); finite(db) {
+		if _, db := c.top(at-lobeBins/2, at+lobeBins/2); finite(db) {
 			sum += math.Pow(10, (db-level)/10)
 			n++
 		}
@@ -99,9 +98,13 @@ func (g *currentGroup) distortion(d *draft, line, level float64) {
 // bars puts the slip, and the level of the stronger of f_s(1±2s) over the line: it
 // rises towards 0 dB as bars break (−54 dB well, −45 dB and above broken; Thomson
 // & Fenger 2001).
-func (g *currentGroup) bars(d *draft, in *input, line, level, step float64) {
+func (g *currentGroup) bars(d *draft, in *input, c *CurrentAnalyser, line, level, step float64) {
 	if in.turning.Why != "" {
 		d.rest(in.turning.Why)
+		return
+	}
+	if !in.turning.Measured { // a slip is what the speed differs from the nameplate's
+		d.rest(ReasonNoSpeed)
 		return
 	}
 	supply, rotor := line*step, in.turning.Hz
@@ -124,7 +127,7 @@ func (g *currentGroup) bars(d *draft, in *input, line, level, step float64) {
 		d.put(nan, ReasonShort)
 		return
 	}
-	s := g.analyser.sideband(line, level, math.Abs(slip), 1)
+	s := c.sideband(line, level, math.Abs(slip), 1)
 	under := math.Inf(1)
 	for _, v := range [...]float64{s.LowerDB, s.UpperDB} {
 		if !math.IsNaN(v) {

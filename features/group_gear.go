@@ -24,15 +24,12 @@ const (
 )
 
 // gearGroup averages over the turns of each shaft that carries wheels, by one
-// resampling a shaft, two where readings of its speed tell the angle badly, and reads the mesh of planetary stages from the spectrum.
+// resampling a shaft, two where readings of its speed tell the angle badly, and reads
+// the mesh of planetary stages from the spectrum.
 type gearGroup struct {
-	shafts  []gearShaft
-	stages  []gearStage
-	carry   gearState
-	average []float64
-	shown   []float64
-	orders  []float64
-	near    []float64
+	shafts []gearShaft
+	stages []gearStage
+	carry  gearState
 }
 
 // gearShaft is a shaft with its wheels.
@@ -129,19 +126,19 @@ func (g *gearGroup) put(d *draft, in *input) {
 		g.shaft(d, in, s)
 	}
 	for _, s := range g.stages {
-		g.stage(d, in, s)
+		putStage(d, in, s)
 	}
 }
 
 // shaft puts the wheels of one shaft.
 func (g *gearGroup) shaft(d *draft, in *input, s gearShaft) {
-	track, top, why := g.track(in, s, in.turning.Turns)
+	track, top, why := trackShaft(in, s, in.turning.Turns)
 	if why == "" && !in.turning.Varies && len(in.turning.Turns.Times) > 0 && top >= s.wheels[0].teeth+2 && coherence(track, s.wheels[0].teeth) < leastCoherence {
 		// Readings of a steady speed say less of the angle than the mesh does.
-		track, top, why = g.track(in, s, Turns{})
+		track, top, why = trackShaft(in, s, Turns{})
 	}
 	if why == "" {
-		g.average, _, why = TSA(g.average, track.Samples, track.PerRev)
+		in.room.average, _, why = TSA(in.room.average, track.Samples, track.PerRev)
 	}
 	for _, w := range s.wheels {
 		missing := why
@@ -158,14 +155,14 @@ func (g *gearGroup) shaft(d *draft, in *input, s gearShaft) {
 			}
 			continue
 		}
-		g.wheel(d, s, w, top)
+		g.wheel(d, in.room.average, s, w, top)
 	}
 }
 
-// track is the window over the angle of a shaft, up to the third harmonic of its
+// trackShaft is the window over the angle of a shaft, up to the third harmonic of its
 // largest wheel or as far as the rate allows, at a constant speed when its turns are
 // not known; top is the highest order in it.
-func (g *gearGroup) track(in *input, s gearShaft, known Turns) (t OrderTrack, top int, why asset.Reason) {
+func trackShaft(in *input, s gearShaft, known Turns) (t OrderTrack, top int, why asset.Reason) {
 	hz := in.rotor * s.ratio
 	if in.seconds*hz < leastGearTurns+2 { // the first and the last are left out
 		return t, 0, ReasonShort
@@ -177,7 +174,7 @@ func (g *gearGroup) track(in *input, s gearShaft, known Turns) (t OrderTrack, to
 	turns := scaledTurns(known, s.ratio)
 	fastest := hz
 	if len(turns.Times) < 2 {
-		hz = g.speed(in, hz, largest)
+		hz = sharpened(in, hz, largest)
 		turns, fastest = Turns{Revs: []float64{0, hz * in.seconds}, Times: []float64{0, in.seconds}}, hz
 	} else {
 		for _, v := range turns.Speed().Rpm {
@@ -189,7 +186,7 @@ func (g *gearGroup) track(in *input, s gearShaft, known Turns) (t OrderTrack, to
 	if order < 4 {
 		return t, 0, ReasonAlias
 	}
-	t, why = TrackOrders(in.x, in.rateHz, turns, OrderOptions{MaxOrder: order})
+	t, why = trackOrders(&in.room.track, in.x, in.rateHz, turns, OrderOptions{MaxOrder: order})
 	return t, int(order), why
 }
 
@@ -202,10 +199,10 @@ func scaledTurns(t Turns, ratio float64) Turns {
 	return Turns{Revs: revs, Times: t.Times}
 }
 
-// speed sharpens the mean speed of a shaft by the mesh of a wheel, which lies near
+// sharpened is the mean speed of a shaft, made exact by the mesh of a wheel, which lies near
 // its teeth times hz: over some hundred turns a mean is not exact enough to keep
 // their angle. Without a clear line there it stays.
-func (g *gearGroup) speed(in *input, hz float64, teeth int) float64 {
+func sharpened(in *input, hz float64, teeth int) float64 {
 	mesh := hz * float64(teeth)
 	reach := mesh * min(meshSearch, 0.4/float64(teeth)) // short of the sidebands
 	reach = max(reach, 2*in.stepHz)
@@ -214,8 +211,8 @@ func (g *gearGroup) speed(in *input, hz float64, teeth int) float64 {
 		return hz
 	}
 	r, why := ResonanceOf(in.density, in.stepHz, mesh-reach, mesh+reach)
-	g.near = append(g.near[:0], in.density[lo:hi]...)
-	if why != "" || !(r.Level > meshClear*medianOf(g.near)) {
+	in.room.near = append(in.room.near[:0], in.density[lo:hi]...)
+	if why != "" || !(r.Level > meshClear*medianOf(in.room.near)) {
 		return hz
 	}
 	return r.Hz / float64(teeth)
@@ -235,14 +232,14 @@ func coherence(t OrderTrack, order int) float64 {
 
 // wheel puts what the average over a turn tells of one wheel; the mesh of the others
 // on its shaft is taken out like its own. top is the highest order that is right.
-func (g *gearGroup) wheel(d *draft, s gearShaft, w gearWheel, top int) {
+func (g *gearGroup) wheel(d *draft, average []float64, s gearShaft, w gearWheel, top int) {
 	opt := GearOptions{Teeth: w.teeth, Harmonics: min(meshHarmonics, (top-1)/w.teeth), ShaftOrders: []int{0, 1}}
 	for _, o := range s.wheels {
 		for h := 1; o.teeth != w.teeth && h*o.teeth < top; h++ {
 			opt.ShaftOrders = append(opt.ShaftOrders, h*o.teeth, h*o.teeth-1, h*o.teeth+1)
 		}
 	}
-	gear, why := GearOf(g.average, opt)
+	gear, why := GearOf(average, opt)
 	if why != "" {
 		for range wheelFields {
 			d.put(nan, why)
@@ -272,10 +269,10 @@ func (g *gearGroup) wheel(d *draft, s gearShaft, w gearWheel, top int) {
 	d.put(gear.DifferenceStd, ReasonUndefined)
 }
 
-// stage puts the mesh of a planetary stage and the sidebands at which its planets
+// putStage puts the mesh of a planetary stage and the sidebands at which its planets
 // pass.
-func (g *gearGroup) stage(d *draft, in *input, s gearStage) {
-	p, step, rotor, why := g.spectrum(in, s)
+func putStage(d *draft, in *input, s gearStage) {
+	p, step, rotor, why := stageSpectrum(in, s)
 	mesh, side := s.mesh*rotor, s.sideband*rotor
 	if why == "" && mesh+side > step*float64(len(p)-3) {
 		why = ReasonAlias
@@ -295,31 +292,33 @@ func (g *gearGroup) stage(d *draft, in *input, s gearStage) {
 		sum += v * step
 	}
 	d.put(math.Sqrt(sum), ReasonUndefined)
-	g.shown = resize(g.shown, len(p))
+	shown := resize(in.room.shown, len(p))
+	in.room.shown = shown
 	for i, v := range p {
-		g.shown[i] = math.Sqrt(v)
+		shown[i] = math.Sqrt(v)
 	}
-	v, why := SidebandRatio(g.shown, step, mesh, side, 1)
+	v, why := SidebandRatio(shown, step, mesh, side, 1)
 	d.put(v, why)
 }
 
-// spectrum is the Hann density in which a stage is looked for, over Hz, or over orders
+// stageSpectrum is the Hann density in which a stage is looked for, over Hz, or over orders
 // of the reference shaft when that does not turn evenly; rotor is that shaft in its
 // terms.
-func (g *gearGroup) spectrum(in *input, s gearStage) (density []float64, step, rotor float64, why asset.Reason) {
+func stageSpectrum(in *input, s gearStage) (density []float64, step, rotor float64, why asset.Reason) {
 	if in.seconds*in.rotor*s.carrier < leastGearTurns {
 		return nil, 0, 0, ReasonShort
 	}
 	if !in.turning.Varies {
 		return in.density, in.stepHz, in.rotor, ""
 	}
-	t, why := TrackOrders(in.x, in.rateHz, in.turning.Turns, OrderOptions{MaxOrder: math.Ceil(s.mesh + 2*s.sideband)})
+	t, why := trackOrders(&in.room.track, in.x, in.rateHz, in.turning.Turns, OrderOptions{MaxOrder: math.Ceil(s.mesh + 2*s.sideband)})
 	if why != "" {
 		return nil, 0, 0, why
 	}
-	g.orders, step, why = OrderSpectrum(g.orders, t.Samples, t.PerRev)
-	for i, a := range g.orders {
-		g.orders[i] = a * a / 2 / (hann.enbw() * step)
+	density, step, why = OrderSpectrum(in.room.orders, t.Samples, t.PerRev)
+	in.room.orders = density
+	for i, a := range density {
+		density[i] = a * a / 2 / (hann.enbw() * step)
 	}
-	return g.orders, step, 1, why
+	return density, step, 1, why
 }

@@ -63,8 +63,6 @@ type modalGroup struct {
 	opt    ModalOptions
 	source velocitySource
 	toMMS  float64
-	welch  *welcher[float64]
-	peaks  []float64 // the density without the rotor's lines
 	carry  modalState
 }
 
@@ -86,8 +84,7 @@ func newModalGroup(o ModalOptions) *modalGroup {
 	if o.Segments == 0 {
 		o.Segments = modalSegments
 	}
-	t := newTransforms[float64]()
-	return &modalGroup{opt: o, welch: &welcher[float64]{transforms: &t}}
+	return &modalGroup{opt: o}
 }
 
 func (g *modalGroup) state() any { return &g.carry }
@@ -108,16 +105,16 @@ func (g *modalGroup) put(d *draft, in *input) {
 	g.resonance(d, in)
 	g.rotor(d, in)
 	if g.source != noVelocity {
-		g.low(d, in, g.density(in, g.opt.Segments, lowBandHz))
+		g.low(d, in, segmented(in, g.opt.Segments, lowBandHz))
 	}
 }
 
-// density is averaged over so many segments, or fewer when these would not resolve
+// segmented is the density averaged over so many segments, or fewer when these would not resolve
 // loHz.
-func (g *modalGroup) density(in *input, segments int, loHz float64) power[float64] {
+func segmented(in *input, segments int, loHz float64) power[float64] {
 	samples := max(float64(len(in.x))/float64(segments), leastBins*in.rateHz/loHz)
 	size := smoothBelow(int(math.Ceil(min(samples*1.05, float64(len(in.x))))))
-	p, _ := g.welch.welch(in.x, in.rateHz, size, size/2, removeMean, hann)
+	p, _ := in.room.welch.welch(in.x, in.rateHz, size, size/2, removeMean, hann)
 	return p
 }
 
@@ -138,7 +135,7 @@ func (g *modalGroup) resonance(d *draft, in *input) {
 	var best peak
 	for n := maxSegments; ; n /= 2 {
 		n = max(n, g.opt.Segments)
-		best = g.peakOf(in, g.density(in, n, lo))
+		best = g.peakOf(in, segmented(in, n, lo))
 		if n == g.opt.Segments || best.fine && best.noZeta == "" {
 			break
 		}
@@ -162,16 +159,17 @@ func (g *modalGroup) peakOf(in *input, p power[float64]) peak {
 	case lo < least || hi-lo < leastInBand*p.StepHz:
 		return none(ReasonShort)
 	}
-	g.peaks = append(g.peaks[:0], p.Density...)
-	lines := g.withoutRotor(in, p.StepHz)
-	r, why := ResonanceOf(g.peaks, p.StepHz, lo, hi)
+	peaks := append(in.room.peaks[:0], p.Density...)
+	in.room.peaks = peaks
+	lines := withoutRotor(peaks, in, p.StepHz)
+	r, why := ResonanceOf(peaks, p.StepHz, lo, hi)
 	if why == "" && lines.touch(r.Bin) {
 		why = ReasonAmbiguous
 	}
 	if why != "" {
 		return none(why)
 	}
-	zeta, biased, why := HalfPowerDamping(g.peaks, p.StepHz, r)
+	zeta, biased, why := HalfPowerDamping(peaks, p.StepHz, r)
 	half := 0
 	if why == "" {
 		half = int(math.Ceil(min(zeta*r.Hz/p.StepHz, float64(len(p.Density)))))
@@ -200,7 +198,7 @@ func (s stretches) touch(bin int) bool {
 
 // withoutRotor draws lines over 1P … 12P of a rotor that turns, from the density on
 // one side to that on the other, and says where.
-func (g *modalGroup) withoutRotor(in *input, stepHz float64) stretches {
+func withoutRotor(density []float64, in *input, stepHz float64) stretches {
 	if math.IsNaN(in.rotor) {
 		return nil
 	}
@@ -216,12 +214,12 @@ func (g *modalGroup) withoutRotor(in *input, stepHz float64) stretches {
 		f := float64(k) * in.rotor
 		reach := max(rotorBins*stepHz, share*f)
 		lo, hi := int(math.Floor((f-reach)/stepHz)), int(math.Ceil((f+reach)/stepHz))
-		if lo < 2 || hi >= len(g.peaks)-1 {
+		if lo < 2 || hi >= len(density)-1 {
 			continue
 		}
-		a, b := g.peaks[lo-1], g.peaks[hi+1]
+		a, b := density[lo-1], density[hi+1]
 		for i := lo; i <= hi; i++ {
-			g.peaks[i] = a + (b-a)*float64(i-lo+1)/float64(hi-lo+2)
+			density[i] = a + (b-a)*float64(i-lo+1)/float64(hi-lo+2)
 		}
 		out = append(out, [2]int{lo, hi})
 	}
@@ -235,7 +233,7 @@ func (g *modalGroup) rotor(d *draft, in *input) {
 	case why != "":
 	case in.turning.Varies:
 		var t OrderTrack
-		if t, why = TrackOrders(in.x, in.rateHz, in.turning.Turns, OrderOptions{MaxOrder: 8}); why == "" {
+		if t, why = trackOrders(&in.room.track, in.x, in.rateHz, in.turning.Turns, OrderOptions{MaxOrder: 8}); why == "" {
 			l, why = RotorLinesOf(t.Samples, float64(t.PerRev), 1)
 		}
 	default:
@@ -259,9 +257,8 @@ func (g *modalGroup) low(d *draft, in *input, p power[float64]) {
 	default:
 		top := math.Nextafter(highBandHz, highBandHz+1)
 		if g.source == ofAcceleration {
-			var inverse []float64
 			s.Acceleration = IntervalRMS{in.seconds, p.bandRMS(lowBandHz, top)}
-			s.Velocity = IntervalRMS{in.seconds, p.velocityRMS(lowBandHz, highBandHz, &inverse)}
+			s.Velocity = IntervalRMS{in.seconds, p.velocityRMS(lowBandHz, highBandHz, &in.room.inverse)}
 		} else {
 			s.Velocity = IntervalRMS{in.seconds, g.toMMS * p.bandRMS(lowBandHz, top)}
 		}

@@ -203,6 +203,22 @@ func TestGroupOptionsAreChecked(t *testing.T) {
 	}
 }
 
+// partsOf names what the groups of the plate's channels carry.
+func partsOf(plate asset.Nameplate, rateHz float64) (names []string) {
+	e := NewExtractor(ExtractorOptions{}, plate, nil)
+	for _, c := range plate.Channels {
+		w := groupWindow(plate, c.Name, 0, nil, 0)
+		w.RateHz = rateHz
+		e.layout(w)
+	}
+	for key, l := range e.layouts {
+		for i := range l.groups {
+			names = append(names, key.part(i))
+		}
+	}
+	return names
+}
+
 // FuzzGroups holds that no channel gives a value without number or a gap without
 // reason, whatever comes and whatever was carried.
 func FuzzGroups(f *testing.F) {
@@ -221,8 +237,8 @@ func FuzzGroups(f *testing.F) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		e := NewExtractor(ExtractorOptions{Modal: ModalOptions{Segments: 1 + rng.IntN(8)}}, plate, nil)
 		parts := map[string][]byte{}
-		for _, c := range plate.Channels {
-			parts[c.Name+"/0"] = state
+		for _, name := range partsOf(plate, rate) {
+			parts[name] = state
 		}
 		_ = e.Load(parts) // what it refuses begins afresh
 		at := 0.0

@@ -141,6 +141,9 @@ func gearLines(plate asset.Nameplate) []Line {
 // should hold.
 const periodsWanted = 8
 
+// mostBases bounds a window by the number of shortest ones in it.
+const mostBases = 1e6
+
 // WindowSeconds is the length of window that a channel needs at the nominal speed
 // (of the nameplate, else as given): the shortest multiple of base that holds eight
 // periods of its slowest line, no longer than longest unless base is.
@@ -169,7 +172,7 @@ func WindowSeconds(plate asset.Nameplate, ch asset.Channel, rpm, base, longest f
 		return base
 	}
 	want := base * math.Ceil(periodsWanted/(slowest*rpm/60)/base-1e-9)
-	return max(base, min(want, base*math.Floor(longest/base)))
+	return max(base, min(want, base*math.Floor(min(longest/base, mostBases))))
 }
 
 // BearingLines are the lines of a bearing whose inner ring turns at inner and

@@ -59,6 +59,9 @@ func NewMonitor(opt MonitorOptions, plate asset.Nameplate) (*Monitor, error) {
 	m.build()
 	for _, n := range m.normals {
 		for k, f := range n.derived() {
+			if f.Unit == "" {
+				f.Unit = m.unitOf(f.Channel)
+			}
 			n.out[k] = m.register(f, tracked{derived: true, component: firstComponent(&plate)})
 		}
 	}
@@ -193,14 +196,7 @@ func (m *Monitor) baseOf(f tracked) FieldBaseline {
 	if l == nil {
 		return FieldBaseline{}
 	}
-	b := FieldBaseline{Channel: f.Channel, Name: f.Name, N: l.N, Scale: 1}
-	for _, t := range m.plate.Metrics {
-		if t.Name == f.Channel {
-			if _, unit, ok := asset.Convert(0, t.Unit); ok {
-				b.Unit = unit
-			}
-		}
-	}
+	b := FieldBaseline{Channel: f.Channel, Name: f.Name, Unit: m.unitOf(f.Channel), N: l.N, Scale: 1}
 	switch f.Name {
 	case "residual":
 	case "residual_z":
@@ -209,6 +205,18 @@ func (m *Monitor) baseOf(f tracked) FieldBaseline {
 		b.Scale = l.SlowScale
 	}
 	return b
+}
+
+// unitOf is the canonical unit of a declared metric; empty when it is not known.
+func (m *Monitor) unitOf(metric string) string {
+	for _, t := range m.plate.Metrics {
+		if t.Name == metric {
+			if _, unit, ok := asset.Convert(0, t.Unit); ok {
+				return unit
+			}
+		}
+	}
+	return ""
 }
 
 // register finds a field's place or gives it one.

@@ -50,7 +50,7 @@ func LedoitWolf(x [][]float64) (mean []float64, cov *mat.SymDense, shrinkage flo
 		}
 	}
 	beta /= n
-	beta = math.Min(beta, delta)
+	beta = math.Max(0, math.Min(beta, delta)) // of one row rounding alone is left
 	if delta > 0 {
 		shrinkage = beta / delta
 	}

@@ -96,17 +96,17 @@ const namingScale = 1.5
 // that there is nothing to tell it from.
 func (d *defect) name(in *instant) map[asset.Mode]float64 {
 	var now, limits [allFamilies]float64
-	any := false
+	heard := false
 	s := &d.names
 	for k := range now {
 		now[k] = nan
 		for _, i := range d.comb[k] {
 			if v := in.now[i]; !math.IsNaN(v) && !(v <= now[k]) {
-				now[k], any = v, true
+				now[k], heard = v, true
 			}
 		}
 	}
-	if !any {
+	if !heard {
 		return nil
 	}
 	s.step(now)

@@ -20,6 +20,20 @@ const (
 // that turn. Frequencies beyond perRev/2 orders have to be filtered out before.
 // It writes into dst when dst is long enough.
 func Resample[T float32 | float64](dst []float64, x []T, rateHz float64, turns Turns, perRev int) (y []float64, first int, why asset.Reason) {
+	return resample(&tracker{angles: dst}, x, rateHz, turns, perRev)
+}
+
+// tracker is the memory of order tracking: several times that of a window. What it
+// gives is valid until it is used again.
+type tracker struct {
+	knots, curvature []float64 // of the spline through the samples
+	clean            []float64 // samples behind the low-pass
+	angles           []float64 // samples by angle
+}
+
+// resample is Resample into r.angles.
+func resample[T float32 | float64](r *tracker, x []T, rateHz float64, turns Turns, perRev int) (y []float64, first int, why asset.Reason) {
+	dst := r.angles
 	e, why := binade(x)
 	knots := min(len(turns.Revs), len(turns.Times))
 	switch {
@@ -39,10 +53,11 @@ func Resample[T float32 | float64](dst []float64, x []T, rateHz float64, turns T
 	if revs < 1 {
 		return dst[:0], 0, ReasonShort
 	}
-	knot := make([]float64, len(x))
+	knot := resize(r.knots, len(x))
 	scaleInto(knot, x, -e)
-	curvature := uniformCurvature(knot)
+	curvature := uniformCurvature(r.curvature, knot)
 	y = resize(dst, revs*perRev)
+	r.knots, r.curvature, r.angles = knot, curvature, y
 	seg, before := 0, math.Inf(-1)
 	for k := range y {
 		angle := float64(first+k/perRev) + float64(k%perRev)/float64(perRev)
@@ -145,6 +160,12 @@ type OrderTrack struct {
 // lowest, without the first and the last turn. Missing: fewer than ten turns are
 // left (ReasonShort), MaxOrder lies beyond the rate (ReasonAlias).
 func TrackOrders[T float32 | float64](x []T, rateHz float64, turns Turns, opt OrderOptions) (OrderTrack, asset.Reason) {
+	return trackOrders(new(tracker), x, rateHz, turns, opt)
+}
+
+// trackOrders is TrackOrders in the memory of r, to which the samples of the result
+// belong.
+func trackOrders[T float32 | float64](r *tracker, x []T, rateHz float64, turns Turns, opt OrderOptions) (OrderTrack, asset.Reason) {
 	if !(opt.MaxOrder > 0) || opt.MaxOrder > maxPerRev {
 		opt.MaxOrder = 20
 	}
@@ -169,16 +190,16 @@ func TrackOrders[T float32 | float64](x []T, rateHz float64, turns Turns, opt Or
 		return o, ReasonTransient
 	}
 	o.PerRev = quickAbove(int(math.Ceil(4 * opt.MaxOrder * fastest / slowest)))
-	clean, why := []float64(nil), asset.Reason("")
+	why := asset.Reason("")
 	if s, err := LowPass(8, 1.4*top, rateHz); err == nil && 1.4*top < 0.45*rateHz {
-		clean, why = ZeroPhase(nil, s, x)
+		r.clean, why = zeroPhase(r.clean, &r.knots, s, x)
 	} else {
-		clean, why = Scaled(nil, x, 1)
+		r.clean, why = Scaled(r.clean, x, 1)
 	}
 	if why != "" {
 		return o, why
 	}
-	y, _, why := Resample(nil, clean, rateHz, turns, o.PerRev)
+	y, _, why := resample(r, r.clean, rateHz, turns, o.PerRev)
 	if why != "" {
 		return o, why
 	}

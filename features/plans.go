@@ -47,11 +47,14 @@ type Workspace struct {
 	slab   []float64          // of the values of coming vectors
 	draft  draft
 	input  input
+	groups groupRoom
 	wide   []float64 // samples of a tacho
 }
 
 // NewWorkspace makes an empty one.
-func NewWorkspace() *Workspace { return &Workspace{single: newAnalysis[float32]()} }
+func NewWorkspace() *Workspace {
+	return &Workspace{single: newAnalysis[float32](), groups: newGroupRoom()}
+}
 
 // slabValues is how many values are allocated at once.
 const slabValues = 8192

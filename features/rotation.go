@@ -23,6 +23,9 @@ type turning struct {
 	// Varies: the speed moved so much that lines in Hz smear, and Turns says how.
 	Varies bool
 	Ratio  float64 // of the component's shaft to the reference shaft
+	// Measured: pulses or readings gave the speed. Otherwise it is the nameplate's,
+	// which is good enough to look for lines near it, and says nothing of a slip.
+	Measured bool
 }
 
 // steadySpread is the share by which the speed may move before lines in Hz smear.
@@ -33,15 +36,15 @@ const steadySpread = 0.005
 func (e *WaveExtractor) turning(l *layout, w asset.Window) turning {
 	t := turning{Rpm: nan, Ratio: e.plate.ShaftRatio(l.component)}
 	if turns, ok := e.angle(w); ok {
-		t.Turns = turns
+		t.Turns, t.Measured = turns, true
 		s := turns.Speed()
 		t.Rpm, t.Varies = s.Mean, s.Spread > steadySpread
 		if s.Mean < 1 || s.Reason == ReasonStandstill {
 			return turning{Rpm: s.Mean, Why: ReasonStandstill}
 		}
 	} else {
-		t.Rpm = float64(w.SpeedRpm)
-		if math.IsNaN(t.Rpm) && e.plate.SpeedRpm > 0 {
+		t.Rpm, t.Measured = float64(w.SpeedRpm), w.SpeedRpm.Known()
+		if !t.Measured && e.plate.SpeedRpm > 0 {
 			t.Rpm = e.plate.SpeedRpm
 		}
 	}
@@ -50,6 +53,8 @@ func (e *WaveExtractor) turning(l *layout, w asset.Window) turning {
 		return turning{Rpm: nan, Why: ReasonNoSpeed}
 	case t.Rpm < 1:
 		return turning{Rpm: t.Rpm, Why: ReasonStandstill}
+	case !(math.Abs(w.ClockPPM) <= clockLimitPPM): // its seconds are no seconds
+		return turning{Rpm: t.Rpm, Why: ReasonClock}
 	}
 	t.Hz = t.Rpm * t.Ratio / 60
 	return t

@@ -13,6 +13,9 @@ func medianOf[T dsp.Float](x []T) float64 {
 	if n == 0 {
 		return math.NaN()
 	}
+	if a, b, ok := dsp.RankedPair(x, (n-1)/2, n/2); ok {
+		return float64(a)/2 + float64(b)/2
+	}
 	upper := nth(x, n/2)
 	if n%2 == 1 {
 		return float64(upper)

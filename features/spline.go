@@ -42,13 +42,16 @@ func cubic(y0, y1, m0, m1, u float64) float64 {
 }
 
 // uniformCurvature is m of a natural spline with knots one apart, of y:
-// m[i−1] + 4m[i] + m[i+1] = 6(y[i−1] − 2y[i] + y[i+1]).
-func uniformCurvature(y []float64) []float64 {
+// m[i−1] + 4m[i] + m[i+1] = 6(y[i−1] − 2y[i] + y[i+1]). It writes into dst when dst is
+// long enough.
+func uniformCurvature(dst, y []float64) []float64 {
 	n := len(y)
-	m := make([]float64, n)
+	m := resize(dst, n)
 	if n < 3 {
+		clear(m)
 		return m
 	}
+	m[0], m[n-1] = 0, 0
 	// The pivots settle at 2+√3 within float64 after about 30 of them.
 	var pivots [32]float64
 	p := 4.0

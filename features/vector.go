@@ -15,7 +15,7 @@ import (
 
 // Version of the feature definitions. It is part of a vector's identity, so it
 // changes whenever the meaning of any feature does.
-const Version = "1"
+const Version = "2"
 
 // Field names one feature.
 type Field struct {

@@ -136,7 +136,7 @@ func (s *Shard) observe(in instant) []*moment {
 	for _, a := range in.arrivals {
 		if a.Reading.Wave != nil {
 			got, lost := l.cutter(a.Reading.Wave.Channel).push(a.Reading.Wave, a.From)
-			s.fx.Counts["samples-abandoned"] += int64(lost)
+			s.lose(lost)
 			windows = append(windows, got...)
 		}
 		points = append(points, a.Reading.Points...)
@@ -150,6 +150,17 @@ func (s *Shard) observe(in instant) []*moment {
 		windows = append(windows, asset.Window{Start: at, End: at, Points: points, Quality: worst(points)})
 	}
 	return s.moments(l, at, windows, events)
+}
+
+// lose counts the samples that are not as they came.
+func (s *Shard) lose(c cuts) {
+	s.fx.Counts["samples-abandoned"] += int64(c.Abandoned)
+	if c.Filled > 0 {
+		s.fx.Counts["samples-filled"] += int64(c.Filled)
+	}
+	if c.Repeated > 0 {
+		s.fx.Counts["samples-repeated"] += int64(c.Repeated)
+	}
 }
 
 // moments groups windows by the time they ended at.
@@ -202,6 +213,12 @@ func snap(end, at time.Time) time.Time {
 func (s *Shard) extract(m *moment, w asset.Window) {
 	l := m.line
 	w.Asset, w.SpeedRpm, w.Speeds, w.LoadN = l.Plate.ID, l.speed, l.speeds, l.loadN
+	if len(l.speeds) == 0 {
+		w.SpeedRpm = asset.Missing() // what the nameplate says was not measured
+	}
+	if features.OffClock(w.ClockPPM) {
+		s.fx.Counts["clock-drift"]++
+	}
 	v, spectra, err := l.Extractor.Extract(w, m.wanted)
 	if err != nil {
 		s.fx.Counts["window-failed"]++

@@ -220,7 +220,12 @@ func (d *disk) recall(id asset.ID) (map[string][]byte, error) {
 // crash would: what was read and not kept is gone.
 func play(t *testing.T, d *disk, opt WindowOptions, h []Arrival, size, stop int) bool {
 	t.Helper()
-	s, err := NewShard(0, 1, d.next, plant(opt), echo{}, d.recall)
+	return playOn(t, d, plant(opt), h, func() int { return size }, stop)
+}
+
+func playOn(t *testing.T, d *disk, plant Plant, h []Arrival, size func() int, stop int) bool {
+	t.Helper()
+	s, err := NewShard(0, 1, d.next, plant, echo{}, d.recall)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +236,7 @@ func play(t *testing.T, d *disk, opt WindowOptions, h []Arrival, size, stop int)
 		}
 		// A batch holds size readings that are new, and whatever has to be read again.
 		var batch []Arrival
-		for fresh := 0; len(rest) > 0 && fresh < size; rest = rest[1:] {
+		for fresh, most := 0, size(); len(rest) > 0 && fresh < most; rest = rest[1:] {
 			batch = append(batch, rest[0])
 			if rest[0].From >= d.next {
 				fresh++

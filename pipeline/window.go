@@ -21,22 +21,33 @@ type cutter struct {
 	rate    float64
 	quality float64
 	cut     int // windows cut from the current record
+	clock   sampleClock
 	froms   []blockAt
 	awaited *open // what rebuild still has to fill in after a restart
 	blocks  map[int64]*asset.Waveform
 }
 
-// blockAt remembers which reading contributed how many pending samples.
+// blockAt remembers which reading contributed how many pending samples: those that
+// fill the hole before it, then its own but for those that came before.
 type blockAt struct {
 	from  int64
-	n     int // samples still pending
-	taken int // samples of the block already consumed
+	n     int       // samples still pending
+	taken int       // samples already consumed, of the filled ones first
+	drop  int       // samples of the block that came before
+	fill  []float64 // before its own
+}
+
+// cuts counts samples that are not as they came.
+type cuts struct {
+	Abandoned int // never part of a window
+	Filled    int // on a line between two that came
+	Repeated  int // came twice
 }
 
 // push adds a block and returns the windows that it completes; they are valid until
-// compact. abandoned counts samples that will never be part of a window.
-func (c *cutter) push(w *asset.Waveform, from int64) (windows []asset.Window, abandoned int) {
-	abandoned = c.join(w, from)
+// compact.
+func (c *cutter) push(w *asset.Waveform, from int64) (windows []asset.Window, lost cuts) {
+	lost = c.join(w, from)
 	n := c.length()
 	for n > 0 && c.pending() >= n {
 		windows = append(windows, c.window(n))
@@ -47,45 +58,135 @@ func (c *cutter) push(w *asset.Waveform, from int64) (windows []asset.Window, ab
 			if n == 0 || c.cut == 0 || float64(left) >= c.opt.MinShare*float64(n) {
 				windows = append(windows, c.window(left))
 			} else {
-				abandoned += left
+				lost.Abandoned += left
 			}
 		}
 		c.reset()
 	}
-	return windows, abandoned
+	return windows, lost
 }
 
-// join appends the block, or starts afresh when it does not continue what is pending.
-func (c *cutter) join(w *asset.Waveform, from int64) (abandoned int) {
-	if n := c.pending(); n > 0 {
-		next := c.start.Add(time.Duration(float64(n) / c.rate * 1e9))
-		gap := math.Abs(w.Start.Sub(next).Seconds()) * c.rate
-		if w.First || w.RateHz != c.rate || gap > 2 || (w.Counts != nil) != (c.counts != nil) || w.Scale != c.scale {
-			abandoned = n
-			c.reset()
+// join appends the block, or starts afresh when it does not continue what came
+// before it. A hole of up to two samples is filled.
+func (c *cutter) join(w *asset.Waveform, from int64) (lost cuts) {
+	b := blockAt{from: from}
+	hole, ok := c.follows(w)
+	if ok && hole > 0 {
+		b.fill = c.clock.between(w, hole)
+		ok = b.fill != nil
+	}
+	switch {
+	case !ok:
+		lost.Abandoned = c.afresh(w)
+	case hole < 0 && c.repeats(w, -hole):
+		c.clock.Odd = oddSteps{}
+		b.drop = min(-hole, w.Len())
+		lost.Repeated = b.drop
+		if b.drop == w.Len() {
+			return lost
 		}
+		c.clock.follow(w, hole, c.rate)
+	case hole < 0: // these samples are new: it is the stamp that is off
+		c.clock.begin(w)
+	default:
+		lost.Filled = hole
+		c.clock.follow(w, hole, c.rate)
+	}
+	c.place(w, &b)
+	c.quality = math.Min(c.quality, w.Quality)
+	b.n = c.add(w, b, 0)
+	c.froms = append(c.froms, b)
+	return lost
+}
+
+// follows reports whether the block continues the record, and behind a hole of how
+// many samples, or below 0, with how many that came before.
+func (c *cutter) follows(w *asset.Waveform) (hole int, ok bool) {
+	if c.clock.N == 0 || w.First || w.RateHz != c.rate || (w.Counts != nil) != (c.counts != nil) || w.Scale != c.scale {
+		return 0, false
+	}
+	hole = c.clock.hole(w.Start, c.rate)
+	return hole, hole >= -mostFilled && hole <= mostFilled || hole < 0 && c.repeats(w, -hole)
+}
+
+// repeats reports whether the block begins with the last n samples before it.
+func (c *cutter) repeats(w *asset.Waveform, n int) bool {
+	tail := len(c.clock.Tail)
+	if n > max(tail, c.pending()) {
+		return false
+	}
+	for i := range min(n, w.Len()) {
+		before := 0.0
+		switch {
+		case n <= tail:
+			before = float64(c.clock.Tail[tail-n+i])
+		case c.counts != nil:
+			before = float64(c.counts[len(c.counts)-n+i])
+		default:
+			before = float64(c.samples[len(c.samples)-n+i])
+		}
+		if before != sampleAt(w, i) {
+			return false
+		}
+	}
+	return true
+}
+
+// afresh gives up what is pending, and begins with w.
+func (c *cutter) afresh(w *asset.Waveform) (abandoned int) {
+	if abandoned = c.pending(); abandoned > 0 {
+		c.reset()
 	} else if w.First {
 		c.cut = 0
 	}
-	if c.pending() == 0 {
-		if (w.Counts != nil) != (c.counts != nil) {
-			c.samples, c.counts, c.used = nil, nil, 0
-		}
-		c.start, c.rate, c.quality, c.scale = w.Start, w.RateHz, w.Quality, w.Scale
+	if (w.Counts != nil) != (c.counts != nil) {
+		c.samples, c.counts, c.used = nil, nil, 0
 	}
-	c.quality = math.Min(c.quality, w.Quality)
-	c.add(w, 0)
-	c.froms = append(c.froms, blockAt{from: from, n: w.Len()})
+	if w.RateHz != c.rate {
+		c.clock = sampleClock{}
+	}
+	c.rate, c.scale = w.RateHz, w.Scale
+	c.clock.end()
+	c.clock.begin(w)
 	return abandoned
 }
 
-// add appends the block's samples from skip on, as they are.
-func (c *cutter) add(w *asset.Waveform, skip int) {
-	if w.Counts != nil {
-		c.counts = append(c.counts, w.Counts[skip:]...)
+// place says when the pending samples were taken, by the stamp of the block that
+// joins them: they follow it when it is off by more than half a sample.
+func (c *cutter) place(w *asset.Waveform, b *blockAt) {
+	n := c.pending()
+	start := w.Start.Add(c.lasts(b.drop - len(b.fill)))
+	if n == 0 {
+		c.start, c.quality = start, w.Quality
 		return
 	}
-	c.samples = append(c.samples, w.Samples[skip:]...)
+	off := start.Sub(c.start.Add(c.lasts(n)))
+	if math.Abs(off.Seconds())*c.rate > halfSample {
+		c.start = c.start.Add(off)
+	}
+}
+
+// lasts is how long n samples last.
+func (c *cutter) lasts(n int) time.Duration { return time.Duration(float64(n) / c.rate * 1e9) }
+
+// add appends what b takes of the block, as it is, without the first skip samples, and
+// returns how many there are with them.
+func (c *cutter) add(w *asset.Waveform, b blockAt, skip int) int {
+	n := len(b.fill) + w.Len() - b.drop
+	for _, v := range b.fill[min(skip, len(b.fill)):] {
+		if w.Counts != nil {
+			c.counts = append(c.counts, int16(v))
+		} else {
+			c.samples = append(c.samples, float32(v))
+		}
+	}
+	own := b.drop + max(0, skip-len(b.fill))
+	if w.Counts != nil {
+		c.counts = append(c.counts, w.Counts[own:]...)
+	} else {
+		c.samples = append(c.samples, w.Samples[own:]...)
+	}
+	return n
 }
 
 // pending is the number of samples that wait for a window.
@@ -111,7 +212,7 @@ func (c *cutter) window(n int) asset.Window {
 	w := asset.Window{
 		Channel: c.channel.Name, Component: c.channel.Component, Kind: c.channel.Kind,
 		Start: c.start, End: endOf(c.start, n, c.rate), RateHz: c.rate,
-		Quality: c.quality,
+		Quality: c.quality * (1 - float64(c.filled(n))/float64(n)), ClockPPM: c.clock.ppm(),
 	}
 	if c.counts != nil {
 		w.Counts, w.Scale = c.counts[c.used:c.used+n:c.used+n], c.scale
@@ -121,10 +222,22 @@ func (c *cutter) window(n int) asset.Window {
 	return w
 }
 
+// filled is how many of the oldest n pending samples no sensor gave.
+func (c *cutter) filled(n int) (filled int) {
+	for _, b := range c.froms {
+		if n <= 0 {
+			break
+		}
+		filled += min(n, max(0, len(b.fill)-b.taken))
+		n -= b.n
+	}
+	return filled
+}
+
 // drop forgets the oldest n samples.
 func (c *cutter) drop(n int) {
 	n = min(n, c.pending())
-	c.start = c.start.Add(time.Duration(float64(n) / c.rate * 1e9))
+	c.start = c.start.Add(c.lasts(n))
 	c.used += n
 	for n > 0 && len(c.froms) > 0 {
 		b := &c.froms[0]
@@ -140,63 +253,10 @@ func (c *cutter) drop(n int) {
 func (c *cutter) reset() {
 	c.used += c.pending()
 	c.froms, c.cut = c.froms[:0], 0
+	c.clock.end()
 }
 
 // endOf is the time of the last of n samples that begin at start.
 func endOf(start time.Time, n int, rate float64) time.Time {
 	return start.Add(time.Duration(float64(n-1) / rate * 1e9))
-}
-
-// open is what a restart needs to rebuild the pending samples of a channel.
-type open struct {
-	Froms []int64 `json:"froms"` // readings that hold pending samples, oldest first
-	Skip  int     `json:"skip"`  // samples of the oldest that are used up
-	Start int64   `json:"start"` // Unix ns of the first pending sample
-	Rate  float64 `json:"rate"`
-	Qual  float64 `json:"quality"`
-	Cut   int     `json:"cut"`
-}
-
-// save describes the open record; ok is false when there is none.
-func (c *cutter) save() (o open, ok bool) {
-	if c.pending() == 0 && c.cut == 0 {
-		return open{}, false
-	}
-	o = open{Start: c.start.UnixNano(), Rate: c.rate, Qual: c.quality, Cut: c.cut}
-	for i, b := range c.froms {
-		if i == 0 {
-			o.Skip = b.taken
-		}
-		o.Froms = append(o.Froms, b.from)
-	}
-	return o, true
-}
-
-// load opens the record again; the samples follow by rebuild.
-func (c *cutter) load(o open) {
-	c.start, c.rate, c.quality, c.cut = time.Unix(0, o.Start).UTC(), o.Rate, o.Qual, o.Cut
-	c.awaited = &o
-}
-
-// rebuild appends a block that was read before the restart, if it lies in the
-// open window. Blocks come in the order of the source, which need not be theirs.
-func (c *cutter) rebuild(w *asset.Waveform, from int64) {
-	if c.awaited == nil || !slices.Contains(c.awaited.Froms, from) {
-		return
-	}
-	if c.blocks == nil {
-		c.blocks = map[int64]*asset.Waveform{}
-	}
-	c.blocks[from] = w
-	if len(c.blocks) < len(c.awaited.Froms) {
-		return
-	}
-	skip := c.awaited.Skip
-	for _, at := range c.awaited.Froms {
-		c.scale = c.blocks[at].Scale
-		c.add(c.blocks[at], skip)
-		c.froms = append(c.froms, blockAt{from: at, n: c.blocks[at].Len() - skip, taken: skip})
-		skip = 0
-	}
-	c.awaited, c.blocks = nil, nil
 }

@@ -145,3 +145,20 @@ func FuzzWaveformFile(f *testing.F) {
 		}
 	})
 }
+
+// TestFeaturesPageIsWhatTheProgramWrites holds docs/features.md to the schema.
+func TestFeaturesPageIsWhatTheProgramWrites(t *testing.T) {
+	code, want, stderr := tell("features", "--schema")
+	if code != 0 {
+		t.Fatal(stderr)
+	}
+	got, err := os.ReadFile(filepath.Join("..", "..", "docs", "features.md"))
+	if err != nil || string(got) != want {
+		t.Errorf("docs/features.md is not what the program writes (%v); renew it: go run ./cmd/telltale features --schema > docs/features.md", err)
+	}
+	code, body, stderr := tell("features", "--schema", "--json")
+	var rows []map[string]string
+	if err := json.Unmarshal([]byte(body), &rows); code != 0 || err != nil || len(rows) < 60 || rows[0]["name"] != "rms" || rows[0]["unit"] != "channel" {
+		t.Errorf("%d, %v %s: %d rows, the first %v", code, err, stderr, len(rows), rows[:min(1, len(rows))])
+	}
+}

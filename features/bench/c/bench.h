@@ -28,7 +28,8 @@ typedef struct {
 	double rms, peak, mean_abs, std, crest, shape, impulse, clearance, skewness, kurtosis;
 	double band[4], velocity, centroid, spread, entropy, flatness, rolloff, harmonic[3];
 	double env_mean, env_kurtosis, db[LINES];
-	int found[LINES];
+	int found[LINES], sidebands[LINES];
+	double comb[LINES];
 } features;
 
 // work holds the plans and buffers for windows of n samples.

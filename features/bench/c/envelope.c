@@ -78,6 +78,61 @@ static double snr(const float *s, int n, double df, double f, double side) {
 	return top / median(around, m);
 }
 
+enum { HARMONICS = 3, MOST = 1024 };
+
+// comb is how far the harmonics of f stand out together at one slip within 2 %, in
+// deviations of the noise around each; side is where a line's sidebands lie, or 0.
+// It counts the sidebands at g that stand 6 dB out.
+static double comb(const float *s, int n, double df, double f, double shaft, double side, double g, int *sidebands) {
+	double at[HARMONICS], med[HARMONICS], sigma[HARMONICS];
+	float around[2 * n], z[HARMONICS][MOST];
+	int lowest[HARMONICS], lines = 0, apart = (int)lround(side / df);
+	*sidebands = 0;
+	for (; lines < HARMONICS; lines++) {
+		double a = (lines + 1) * f / df, half = fmax(0.02 * a, 2), reach = fmax(0.3 * f / df, half + 8);
+		if (a + half > n - 1)
+			break;
+		int from = max(1, (int)(a - reach)), to = min(n - 1, (int)(a + reach)), m = to - from + 1;
+		memcpy(around, s + from, sizeof(float) * m);
+		middle(around, m, m / 2);
+		med[lines] = around[m / 2];
+		middle(around, m / 2, m / 4);
+		sigma[lines] = 1.4826 * (med[lines] - around[m / 4]);
+		at[lines] = a;
+	}
+	if (lines < 2)
+		return NAN;
+	for (int i = 0; i < lines; i++) {
+		int hi = (int)lround(at[i] * 1.02);
+		lowest[i] = (int)lround(at[i] * 0.98);
+		for (int k = lowest[i]; k <= hi && k - lowest[i] < MOST; k++) {
+			double r = k / (shaft / df), v = fabs(r - round(r)) * shaft / df <= 1.25 ? 0 : fmin((s[k] - med[i]) / sigma[i], 8);
+			if (apart > 0) {
+				double lo = fmin((s[k - apart] - med[i]) / sigma[i], 8), up = k + apart < n ? fmin((s[k + apart] - med[i]) / sigma[i], 8) : 0;
+				v = fmin(fmax(v, (v + lo + up) / sqrt(3)), 8);
+			}
+			z[i][k - lowest[i]] = (float)v;
+		}
+		for (int d = -1; g > 0 && d <= 1; d += 2) {
+			double b = at[i] + d * g / df, half = fmax(0.02 * b, 2);
+			int lo = max(1, (int)ceil(b - half)), end = (int)floor(b + half);
+			float top = 0;
+			for (int k = lo; k <= end && k < n; k++)
+				top = s[k] > top ? s[k] : top;
+			*sidebands += end < n && top >= 2 * med[i];
+		}
+	}
+	double best = -INFINITY;
+	int steps = max(1, (int)ceil(0.02 * at[lines - 1]));
+	for (int j = -steps; j <= steps; j++) {
+		double sum = 0, share = (double)j / steps;
+		for (int i = 0; i < lines; i++)
+			sum += z[i][(int)lround(at[i] * (1 + 0.02 * share)) - lowest[i]];
+		best = fmax(best, sum / sqrt(lines) - fabs(share));
+	}
+	return best;
+}
+
 static void scores(const work *w, features *f) {
 	double line[LINES];
 	float ratio[LINES * 3], ln[LINES * 3];
@@ -93,6 +148,8 @@ static void scores(const work *w, features *f) {
 			f->db[i] += ln[h] > 0 ? ln[h] * (20 / M_LN10 / 3) : 0;
 			f->found[i] += ratio[h] >= 2;
 		}
+		double g = i == 1 ? 30 : i == 2 ? line[3] : 0; // the shaft, the cage
+		f->comb[i] = comb(w->lines, w->want, w->df, line[i], 30, i == 2 ? g : 0, g, &f->sidebands[i]);
 	}
 }
 

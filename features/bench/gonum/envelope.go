@@ -19,20 +19,24 @@ func smooth(n int) bool {
 	return n == 1
 }
 
-// envelope scores the squared-envelope spectrum of 2 to 10 kHz, taken at just
-// enough points for the band.
+// envelope scores the squared-envelope spectrum of 2 to 10 kHz. The plain way is the
+// analytic signal of the whole block, as a Hilbert transform gives it; with kept
+// transforms it is taken at just enough points for the band.
 func (t *transforms) envelope(out map[string]float64, bins []complex128, n int) {
 	df := rateHz / float64(n)
 	names, lines := bearing()
 	lo, hi := above(2000/df), above(10000/df)
 	want := int(math.Ceil(3.5*lines[1]/df)) + 4
-	points := (hi - lo + want + 1 + 31) / 32 * 32
-	for !smooth(points) {
-		points += 32
+	points, shift := n, 0
+	if t.keep {
+		points, shift = (hi-lo+want+1+31)/32*32, lo
+		for !smooth(points) {
+			points += 32
+		}
 	}
 	band := make([]complex128, points)
 	for i := lo; i < hi; i++ {
-		band[i-lo] = 2 / complex(float64(n), 0) * bins[i]
+		band[i-shift] = 2 / complex(float64(n), 0) * bins[i]
 	}
 	square, fourth := make([]float64, points), make([]float64, points)
 	for i, c := range t.cfft(points).Sequence(nil, band) {
