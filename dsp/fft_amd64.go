@@ -3,9 +3,8 @@
 package dsp
 
 import (
-	"unsafe"
-
 	"simd/archsimd"
+	"unsafe"
 )
 
 // vector says that the passes below may run. They read and write through

@@ -4,9 +4,8 @@ package dsp
 
 import (
 	"math"
-	"unsafe"
-
 	"simd/archsimd"
+	"unsafe"
 )
 
 // total adds the lanes up in a fixed order.

@@ -155,8 +155,8 @@ func (g *acousticGroup) follow(fresh HitDetector, start time.Time, n int) (seen 
 	switch {
 	case same && math.Abs(early) <= 0.5+1e-9*rate: // a stamp holds whole ns
 		// It goes on; what was known by then has been handed out.
-	case same && early > 0 && early < float64(n):
-		c.Detector, seen = fresh, int64(early)
+	case same && early > 0 && early <= float64(n)+0.5: // it overlaps, or is the same once more
+		c.Detector, seen = fresh, int64(math.Round(early))
 	default:
 		c.Detector = fresh
 	}

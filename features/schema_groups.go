@@ -66,7 +66,7 @@ func currentRows() []Row {
 		{"line_hz", of, "Hz", "frequency of the supply: the strongest line of 45–65 Hz, or within 2 % of the one given", lines, eight, "Harris 1978, Proc. IEEE 66:51"},
 		{"line_rms", of, "channel", "RMS of that line", "the same", eight, "Harris 1978, Proc. IEEE 66:51"},
 		{"thd", of, "1", "√(Σ I_h²)/I₁, h = 2 … 40", "harmonics below half the rate, the largest within 2 bins", "one harmonic below half the rate", "IEC 61000-4-7"},
-		{"slip", of, "1", "1 − p·f_rotor/f_line; a generator's is negative", "pole pairs p as given, or the number next to f_line/f_rotor and |slip| below 0.1", "the speed", house},
+		{"slip", of, "1", "1 − p·f_rotor/f_line; a generator's is negative", "pole pairs p as given, or the number next to f_line/f_rotor and |slip| below 0.1", "a measured speed", house},
 		{"broken_bar", of, "dB", "the stronger of f_line·(1 ± 2·slip) over the line: −54 dB well, −45 dB and above broken", "the same, each within a bin of its place", "sidebands 8 bins from the line; a steady speed", "Thomson & Fenger 2001, IEEE Ind. Appl. Mag. 7(4):26"},
 	}
 }
