@@ -52,6 +52,9 @@ func TestReferenceBOCPD(t *testing.T) {
 // A change of mean is found within a few values and once; noise alone, with the
 // hazard of one change in 1000 values, seldom reads as a change.
 func TestBOCPDFindsChanges(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	rng := rand.New(rand.NewPCG(7, 7))
 	false0, values, delay := 0, 0, 0
 	for range 20 {

@@ -57,6 +57,9 @@ func onsetMonitor(t *testing.T, o DetectorOptions, rows int) *Monitor {
 // series of each kind: no more than two and a half times what is stated, also where
 // values are not independent or not normal, and not so few that the limit is idle.
 func TestOnsetFalseAlarmsAgreeWithTheStatement(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	const p, rows, after, seeds = 1e-3, 2000, 4000, 10
 	for _, typ := range onsetTypes {
 		for _, name := range []string{"normal", "autocorrelated", "heavy"} {

@@ -159,6 +159,9 @@ func sound(t *testing.T, way string, v Vector, spectra []Spectrum) {
 // every kind of channel: in float32, as counts, and in float64 for what float32 does
 // not hold. Of Moments alone they are in TestMomentsAtTheEdges.
 func TestEdgeMatrixOfWindows(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	space := NewWorkspace()
 	for _, tc := range edgeCases() {
 		t.Run(tc.name, func(t *testing.T) {
@@ -227,6 +230,9 @@ func (tc edgeCase) hold(t *testing.T, way string, v Vector, why asset.Reason, re
 
 // TestEdgeMatrixOfTime holds windows whose time or speed is wrong.
 func TestEdgeMatrixOfTime(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	plate := testPlate()
 	plate.Channels = append(plate.Channels, asset.Channel{Name: "p", Kind: "tacho", Unit: "V", RateHz: testRate, Component: "bearing"})
 	at := groupStart

@@ -135,6 +135,9 @@ func (s *seenFields) watch(name string, plate asset.Nameplate, opt ExtractorOpti
 // TestSchemaHoldsEveryField runs every kind of channel, part and metric past a
 // commissioning span: each field has one row, each row a field with a value.
 func TestSchemaHoldsEveryField(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	s := &seenFields{t, map[string]map[string]*seenField{}, map[string]asset.Nameplate{}, map[asset.Reason]bool{}}
 	const learn, all = 10, 12
 	span := &asset.Learning{Rows: learn}

@@ -11,6 +11,9 @@ import (
 // A record of minutes gives the values of its sections, in memory that does not grow
 // with it.
 func TestLongRecordsAreTakenInSections(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	const seconds = 120
 	const strike = 107.5
 	n := seconds * int(testRate)

@@ -133,8 +133,11 @@ func raggedPlant(opt WindowOptions) Plant {
 // Whatever comes, in any batching and however often it is stopped, windows and their
 // vectors are those of one batch.
 func TestAnyBatchingOfRaggedBlocksGivesTheSameWindows(t *testing.T) {
-	seen := map[string]int64{}
-	for seed := range uint64(12) {
+	seen, seeds := map[string]int64{}, uint64(12)
+	if raceOn {
+		seeds = 4
+	}
+	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		opt := []WindowOptions{
 			{Seconds: 1, Speed: "speed"}, {Seconds: 0.7, Hop: 0.35, Speed: "speed"}, {Speed: "speed"}, {Seconds: 1, Lateness: 0.5, Speed: "speed"},
@@ -166,7 +169,7 @@ func TestAnyBatchingOfRaggedBlocksGivesTheSameWindows(t *testing.T) {
 	}
 	t.Log(seen)
 	for _, k := range []string{"samples-filled", "samples-repeated", "samples-abandoned", "clock-drift", "vectors", "missing/clock"} {
-		if seen[k] == 0 {
+		if seen[k] == 0 && !raceOn {
 			t.Errorf("no %s: the histories are too dull", k)
 		}
 	}

@@ -164,6 +164,9 @@ func TestAClockThatStepsBackStartsAfresh(t *testing.T) {
 // A clock that is off makes no holes: it costs at most what came before the second
 // block, is told from 100 ppm on, and windows follow the stamps.
 func TestADriftingClockMakesNoHoles(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	for _, size := range []int{256, 1024, 25600} {
 		for _, jitterUs := range []float64{0, 5} {
 			for _, ppm := range []float64{0, 50, -50, 95, 200, -200, 900, 2000, -2000} {

@@ -56,8 +56,10 @@ func build(root string) ([]api.OutputFile, error) {
 	result := api.Build(api.BuildOptions{
 		AbsWorkingDir: src,
 		EntryPointsAdvanced: []api.EntryPoint{
-			{InputPath: "main.ts", OutputPath: "app"}, {InputPath: "style.css", OutputPath: "page"},
-			{InputPath: "index.html", OutputPath: "index"}, {InputPath: "favicon.svg", OutputPath: "favicon"},
+			{InputPath: "main.ts", OutputPath: "app"},
+			{InputPath: "style.css", OutputPath: "page"},
+			{InputPath: "index.html", OutputPath: "index"},
+			{InputPath: "favicon.svg", OutputPath: "favicon"},
 		},
 		Loader: map[string]api.Loader{".html": api.LoaderCopy, ".svg": api.LoaderCopy},
 		Outdir: out, Bundle: true, Format: api.FormatESModule, Target: api.ES2022, Charset: api.CharsetUTF8,
