@@ -65,13 +65,16 @@ func structural(part asset.Component) bool {
 }
 
 // geared reports whether the lines of the asset's gears are looked for on a part: on
-// a gearbox, and on any part that is no bearing when the asset has gears.
+// a gearbox, and on any part that is no bearing and has none when the asset has gears.
 func (e *WaveExtractor) geared(part asset.Component) bool {
 	k := e.plate.Kinematics
 	if k == nil || len(k.Gears)+len(k.Planetary) == 0 {
 		return false
 	}
-	return part.Bearing == nil && !strings.Contains(part.Type, "bearing")
+	if strings.Contains(part.Type, "bearing") {
+		return false
+	}
+	return part.Bearing == nil || strings.Contains(part.Type, "gear")
 }
 
 // inputOf prepares what groups read of a window.

@@ -106,6 +106,25 @@ func (w *works) line(plate asset.Nameplate, space *features.Workspace) (*pipelin
 	}, nil
 }
 
+// speedMetric is the class's; where it names none that the asset declares, a metric in
+// rpm that is alone can only be the shaft's. A class whose reference is a shaft among
+// others does not guess.
+func speedMetric(c class.Class, plate asset.Nameplate) string {
+	var turning []string
+	for _, m := range plate.Metrics {
+		if m.Name == c.Speed {
+			return c.Speed
+		}
+		if _, unit, ok := asset.Convert(0, m.Unit); ok && unit == "rpm" {
+			turning = append(turning, m.Name)
+		}
+	}
+	if len(turning) == 1 && (c.Speed == "" || c.Kind == class.Generic) {
+		return turning[0]
+	}
+	return c.Speed
+}
+
 // windows are as long as the class says, and longer where a channel's slowest line
 // would else not be told apart.
 func windows(c class.Class, plate asset.Nameplate) pipeline.WindowOptions {
@@ -118,7 +137,7 @@ func windows(c class.Class, plate asset.Nameplate) pipeline.WindowOptions {
 	return pipeline.WindowOptions{
 		Longer:  longer,
 		Seconds: c.Waveform.WindowS, Hop: c.Waveform.Hop, MinShare: c.Waveform.MinShare, Lateness: c.Waveform.LatenessS,
-		Speed: c.Speed, Load: c.Load,
+		Speed: speedMetric(c, plate), Load: c.Load,
 	}
 }
 

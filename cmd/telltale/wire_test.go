@@ -57,3 +57,29 @@ detectors:
 		}
 	}
 }
+
+func TestTheSpeedIsTheClasssMetricOrTheOnlyOneInRpm(t *testing.T) {
+	rpm := func(names ...string) (p asset.Nameplate) {
+		p.Metrics = append(p.Metrics, asset.Metric{Name: "temperature", Unit: "°C"})
+		for _, n := range names {
+			p.Metrics = append(p.Metrics, asset.Metric{Name: n, Unit: "rpm"})
+		}
+		return p
+	}
+	for name, tc := range map[string]struct {
+		class class.Class
+		plate asset.Nameplate
+		want  string
+	}{
+		"declared":           {class.Class{Kind: "wind-turbine", Speed: "rotor_speed"}, rpm("generator_speed", "rotor_speed"), "rotor_speed"},
+		"another shaft":      {class.Class{Kind: "wind-turbine", Speed: "rotor_speed"}, rpm("generator_speed"), "rotor_speed"},
+		"no name, one":       {class.Class{Kind: "bearing-rig"}, rpm("drive_speed"), "drive_speed"},
+		"no name, two":       {class.Class{Kind: "bearing-rig"}, rpm("a", "b"), ""},
+		"generic, other one": {class.Class{Kind: class.Generic, Speed: "shaft_speed"}, rpm("n"), "n"},
+		"nothing declared":   {class.Class{Kind: class.Generic, Speed: "shaft_speed"}, asset.Nameplate{}, "shaft_speed"},
+	} {
+		if got := speedMetric(tc.class, tc.plate); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
