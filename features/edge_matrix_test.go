@@ -260,8 +260,7 @@ func TestEdgeMatrixOfTime(t *testing.T) {
 			w.Speeds = append(w.Speeds, asSpeed(at, float64(k)/8, []float64{1500, 2100}[k/5]))
 		}
 		v := get(t, e, w)
-		wantMissing(t, v, ReasonTransient, "harmonic_1x", "harmonic_2x", "harmonic_3x")
-		for _, field := range []string{"rms", "velocity_rms", "defect_bpfo", "comb_bpfi"} { // over angle
+		for _, field := range []string{"rms", "velocity_rms", "harmonic_1x", "harmonic_3x", "defect_bpfo", "comb_bpfi"} { // over angle
 			if x, why := value(t, v, field); why != "" {
 				t.Errorf("%s = %g, %q", field, x, why)
 			}

@@ -106,13 +106,15 @@ func extract[T dsp.Float](e *WaveExtractor, a *analysis[T], b block[T], w asset.
 		env = a.average(e, l, &t, b, w.RateHz, count, env)
 	}
 	p := a.power(w.RateHz)
+	var in *input
+	if t.Varies || len(l.groups) > 0 {
+		in = inputOf(e, a, b, w, p, t)
+	}
 	a.spectral(d, l, p, t)
+	harmonics(d, p, t, in)
 	a.scores(e, d, l, p, t, env)
-	if len(l.groups) > 0 {
-		in := inputOf(e, a, b, w, p, t)
-		for _, g := range l.groups {
-			g.put(d, in)
-		}
+	for _, g := range l.groups {
+		g.put(d, in)
 	}
 	if !spectra || e.opt.SpectrumBins <= 0 {
 		return d.done(), nil
@@ -207,7 +209,7 @@ func (a *analysis[T]) skiSlope(p power[T], t turning) bool {
 	return below > skiSlopeShare*all
 }
 
-// spectral puts velocity, bands, shape and harmonics of the shaft.
+// spectral puts velocity, bands and shape.
 func (a *analysis[T]) spectral(d *draft, l *layout, p power[T], t turning) {
 	nyquist := p.StepHz * float64(p.N) / 2
 	if l.velocity != noVelocity {
@@ -238,21 +240,6 @@ func (a *analysis[T]) spectral(d *draft, l *layout, p power[T], t turning) {
 	s := p.shape()
 	for _, v := range [...]float64{s.CentroidHz, s.SpreadHz, s.Rolloff95, s.Entropy, s.Flatness} {
 		d.put(v, ReasonUndefined)
-	}
-	for k := 1; k <= 3; k++ {
-		f := float64(k) * t.Hz
-		switch {
-		case t.Why != "":
-			d.put(nan, t.Why)
-		case t.Varies:
-			d.put(nan, ReasonTransient)
-		case f > nyquist:
-			d.put(math.NaN(), ReasonAlias)
-		case t.Hz < 3*p.StepHz: // ±2 bins would reach the neighbour
-			d.put(math.NaN(), ReasonShort)
-		default:
-			d.put(p.harmonicRMS(f, 2, 0.01), ReasonUndefined)
-		}
 	}
 }
 

@@ -68,7 +68,7 @@ func spectralRows() []Row {
 		{"rolloff", of, "Hz", "frequency below which 95 % of the power lies", density, oneSpectrum, iso13373},
 		{"entropy", of, "1", "−Σ p·ln p / ln n: 0 one line, 1 white", density, oneSpectrum, "Shannon 1948"},
 		{"flatness", of, "1", "geometric over arithmetic mean of S: 0 tonal, 1 white", density + "; floor 1e-30 of the largest", oneSpectrum, "Gray & Markel 1974, IEEE Trans. ASSP 22:207"},
-		{"harmonic_<k>x", of, "channel", "RMS of ±2 bins around the local maximum within 1 % of k × shaft, k = 1, 2, 3", density, "a shaft at 3 bins; a steady speed", iso13373},
+		{"harmonic_<k>x", of, "channel", "RMS of ±2 bins around the local maximum within 1 % of k × shaft, k = 1, 2, 3; of the orders when the speed varies", density, "a shaft at 3 bins; twelve turns by angle", iso13373},
 		{"envelope_rms", of, "channel", "√⟨e²⟩ of the band 0.1–0.4 of the rate, or of the one given", "squared envelope e²", oneSpectrum, randall},
 		{"envelope_kurtosis", of, "1", "⟨e⁴⟩/⟨e²⟩² − 2 of the same band: 0 for Gaussian noise, −1 for one line", "spectral kurtosis of the band: not Pearson's", oneSpectrum, "Antoni 2006, MSSP 20:282"},
 		{"velocity_rms", "channels in m/s², mm/s, or m/s of kind velocity", "mm/s", "vibration severity; an acceleration is integrated by Parseval, v² = Σ S/(2πf)²·df", "10–1000 Hz, from 2 Hz below 600 rpm", "a line in the band; no ski slope", iso20816},
