@@ -91,7 +91,7 @@ func (g *modalGroup) state() any { return &g.carry }
 
 func (g *modalGroup) fields(l *layout) []Field {
 	g.source, g.toMMS = l.velocity, l.toMMS
-	out := fieldsOf(l, "resonance_hz", "Hz", "damping", "1", "rotor_1p", l.unit, "rotor_3p", l.unit, "rotor_6p", l.unit)
+	out := fieldsOf(l, "resonance_hz", "Hz", "damping", "1", "decay_hz", "Hz", "decay_damping", "1", "rotor_1p", l.unit, "rotor_3p", l.unit, "rotor_6p", l.unit)
 	if g.source == ofAcceleration {
 		out = append(out, fieldsOf(l, "acceleration_rms_low", l.unit)...)
 	}
@@ -102,7 +102,7 @@ func (g *modalGroup) fields(l *layout) []Field {
 }
 
 func (g *modalGroup) put(d *draft, in *input) {
-	g.resonance(d, in)
+	g.freeDecay(d, in, g.resonance(d, in))
 	g.rotor(d, in)
 	if g.source != noVelocity {
 		g.low(d, in, segmented(in, g.opt.Segments, lowBandHz))
@@ -126,8 +126,9 @@ type peak struct {
 }
 
 // resonance puts the natural frequency and its damping, from the shortest segments
-// that are fine enough for the peak: the more of them, the steadier its shape.
-func (g *modalGroup) resonance(d *draft, in *input) {
+// that are fine enough for the peak, and returns them: the more of them, the
+// steadier its shape.
+func (g *modalGroup) resonance(d *draft, in *input) peak {
 	lo := g.opt.Band.Lo
 	if lo == 0 {
 		lo = modalLoHz
@@ -142,6 +143,7 @@ func (g *modalGroup) resonance(d *draft, in *input) {
 	}
 	d.put(best.hz, best.noHz)
 	d.put(best.zeta, best.noZeta)
+	return best
 }
 
 // peakOf reads one density.

@@ -15,6 +15,8 @@ type groupRoom struct {
 	average  []float64 // over the turns of a shaft
 	orders   []float64 // density over orders
 	shown    []float64 // amplitudes
+	swing    []float64 // of a structure, about zero
+	decay    DecayFitter
 }
 
 func newGroupRoom() groupRoom {

@@ -84,6 +84,8 @@ func modalRows() []Row {
 	return []Row{
 		{"resonance_hz", of, "Hz", "natural frequency: the largest peak of the band, 0.1–10 Hz by default, by a parabola through the logarithms", welch, "8 bins in the band; no line of the rotor there", "Smith & Serra 1987, Proc. ICMC"},
 		{"damping", of, "1", "ζ = Δf/2f of the peak at half its power", "the same density", "bins of a quarter of Δf at most", "Clough & Penzien 2003, Dynamics of Structures"},
+		{"decay_hz", of, "Hz", "damped frequency of a free decay in the window: its analytic signal's phase", "from the largest sample to a tenth of it; the logarithmic decrement agrees", "a decay of six periods", "Feldman 1994, MSSP 8:119"},
+		{"decay_damping", of, "1", "damping of the same decay, of critical", "envelope's slope; the logarithmic decrement agrees within a fifth", "a decay of six periods", "Feldman 1994, MSSP 8:119; Clough & Penzien 2003"},
 		{"rotor_1p", of, "channel", "amplitude of the rotor's line: imbalance of mass or pitch", fit, turns, house},
 		{"rotor_3p", of, "channel", "amplitude of 3 × the rotor: the wind that three blades pass", fit, turns, house},
 		{"rotor_6p", of, "channel", "amplitude of 6 × the rotor", fit, turns, house},
