@@ -15,26 +15,19 @@ func newTransforms[T dsp.Float]() transforms[T] {
 // maxTransforms bounds what a source of ever new lengths can make a shard keep.
 const maxTransforms = 64
 
-func (t *transforms[T]) ofReal(n int) *dsp.Real[T] {
-	p := t.real[n]
-	if p == nil {
-		if len(t.real) >= maxTransforms {
-			clear(t.real)
-		}
-		p = dsp.NewReal[T](n)
-		t.real[n] = p
-	}
-	return p
-}
+func (t *transforms[T]) ofReal(n int) *dsp.Real[T] { return kept(t.real, n, dsp.NewReal[T]) }
 
-func (t *transforms[T]) ofComplex(n int) *dsp.Complex[T] {
-	p := t.full[n]
+func (t *transforms[T]) ofComplex(n int) *dsp.Complex[T] { return kept(t.full, n, dsp.NewComplex[T]) }
+
+// kept is the plan of a length, made when it is first asked for.
+func kept[P any](plans map[int]*P, n int, plan func(int) *P) *P {
+	p := plans[n]
 	if p == nil {
-		if len(t.full) >= maxTransforms {
-			clear(t.full)
+		if len(plans) >= maxTransforms {
+			clear(plans)
 		}
-		p = dsp.NewComplex[T](n)
-		t.full[n] = p
+		p = plan(n)
+		plans[n] = p
 	}
 	return p
 }

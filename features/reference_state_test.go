@@ -142,29 +142,33 @@ func TestReferenceConformal(t *testing.T) {
 	}
 }
 
+// spotInput and spotOutput are a case of the reference of peaks over a threshold:
+// without X one of a given tail.
+type spotInput struct {
+	X     []float64
+	Level float64
+	Q     any
+	T     float64
+	Xi    []float64
+	Sigma float64
+	N     int
+	Peaks int `json:"n_peaks"`
+}
+
+type spotOutput struct {
+	T      float64
+	Peaks  int `json:"n_peaks"`
+	LogLik float64
+	ZQ     []asset.Number `json:"z_q"`
+}
+
 // calibrate fits the tail with FitGPD and Calibration.Limit extrapolates with Quantile.
 func TestReferenceSpotEVT(t *testing.T) {
-	type in struct {
-		X     []float64
-		Level float64
-		Q     any
-		T     float64
-		Xi    []float64
-		Sigma float64
-		N     float64
-		Peaks float64 `json:"n_peaks"`
-	}
-	type out struct {
-		T      float64
-		Peaks  int `json:"n_peaks"`
-		LogLik float64
-		ZQ     []asset.Number `json:"z_q"`
-	}
-	r := readSignalReference[in, out](t, "spot_evt")
+	r := readSignalReference[spotInput, spotOutput](t, "spot_evt")
 	for _, c := range r.Cases {
 		if len(c.Inputs.X) == 0 {
 			for i, xi := range c.Inputs.Xi {
-				g := GPD{c.Inputs.T, xi, c.Inputs.Sigma, c.Inputs.Peaks / c.Inputs.N}
+				g := GPD{c.Inputs.T, xi, c.Inputs.Sigma, float64(c.Inputs.Peaks) / float64(c.Inputs.N)}
 				within(t, c.ID+" z_q", g.Quantile(c.Inputs.Q.(float64)), c.Outputs.ZQ[i], 0, 1e-9)
 			}
 			continue

@@ -13,23 +13,7 @@ import (
 // The stream's first fit and limit are the reference's; its rows state a limit for
 // several q of one fit.
 func TestReferenceSPOTStream(t *testing.T) {
-	type in struct {
-		X     []float64
-		Level float64
-		Q     any
-		T     float64
-		Xi    []float64
-		Sigma float64
-		N     int
-		Peaks int `json:"n_peaks"`
-	}
-	type out struct {
-		T      float64
-		Peaks  int `json:"n_peaks"`
-		LogLik float64
-		ZQ     []asset.Number `json:"z_q"`
-	}
-	r := readSignalReference[in, out](t, "spot_evt")
+	r := readSignalReference[spotInput, spotOutput](t, "spot_evt")
 	for _, c := range r.Cases {
 		if len(c.Inputs.X) == 0 {
 			for i, xi := range c.Inputs.Xi {
