@@ -7,7 +7,9 @@
 package features
 
 import (
+	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -66,6 +68,7 @@ type Snapshot struct {
 	Events   []asset.Event
 	Spectra  []Spectrum // the newest of each channel; may be nil
 	Learning bool       // inside the commissioning span
+	Regime   string     // operating regime, as "speed/power" or "wind" bin; empty where the class has none or it is not known
 }
 
 // Value looks a feature up by channel (or metric) and name; NaN when missing.
@@ -81,14 +84,62 @@ func (s *Snapshot) Value(channel, name string) float64 {
 	return math.NaN()
 }
 
+// Reads is what a learned model reads of one component: which features, how many
+// rows of them, how far apart.
+type Reads struct {
+	Component string
+	Inputs    []Input
+	Steps     int     // rows of a sequence
+	Stride    int     // rows from one score to the next; default 1
+	PeriodS   float64 // spacing of rows; a gap of over three periods starts afresh
+	Carries   bool    // a stateful model: each row is read once, what it remembers travels with the asset
+}
+
+// Input is one feature that a model reads.
+type Input struct {
+	Name string `json:"name"` // channel/feature
+	Unit string `json:"unit"`
+	Agg  string `json:"agg"` // of the values within a period: last (default), mean, min, max
+}
+
+// Key tells sequences of different shape or content apart.
+func (r Reads) Key() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %d %d %g %t", r.Component, r.Steps, max(r.Stride, 1), r.PeriodS, r.Carries)
+	for _, in := range r.Inputs {
+		agg := in.Agg
+		if agg == "" {
+			agg = "last"
+		}
+		b.WriteString(" " + in.Name + ":" + agg)
+	}
+	return b.String()
+}
+
 // Sequence is what a learned model reads: Steps rows of Width values, oldest
 // first, of the features that the model's contract names in that order.
 type Sequence struct {
 	Asset     asset.ID
 	Component string
-	Model     string    // name of the model it is meant for
+	Reads     string    // Key of what it was cut for
 	Time      time.Time // of the newest row
 	Steps     int
 	Width     int
 	Values    []float32 // row-major; NaN where a value is missing
+	Regime    string    // operating regime of the newest row; empty where the class knows none
+	Memory    *Memory   // of a stateful model; nil otherwise
+}
+
+// Memory is what stateful models remember of one asset, by the digest of the model.
+// The asset's line owns it; a scorer reads and replaces what is in it while it
+// scores a sequence that points to it.
+type Memory struct {
+	States map[string][]float32
+	Last   []float32 // the last row that was scored, with nothing missing: what a hole is filled from
+}
+
+// Answer is what the learned view says of one sequence.
+type Answer struct {
+	asset.Assessment               // of the version that serves the asset; Component is empty where none read this sequence
+	Scores           []asset.Score // of every version that read it
 }

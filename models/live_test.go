@@ -23,7 +23,7 @@ type fake struct {
 	wrong  atomic.Int32 // closed while in flight, or run after it
 }
 
-func (f *fake) Run(_ context.Context, batch []features.Sequence) ([][]float32, error) {
+func (f *fake) Run(_ context.Context, batch []models.Row) ([]models.Result, error) {
 	f.in.Add(1)
 	defer f.in.Add(-1)
 	if f.closed.Load() > 0 {
@@ -32,18 +32,18 @@ func (f *fake) Run(_ context.Context, batch []features.Sequence) ([][]float32, e
 	if f.err != nil {
 		return nil, f.err
 	}
-	rows := make([][]float32, len(batch))
+	rows := make([]models.Result, len(batch))
 	for i, q := range batch {
 		n := f.size
 		if n == 0 {
 			n = len(q.Values)
 		}
-		rows[i] = make([]float32, n)
-		for j := range rows[i] {
-			rows[i][j] = f.value
+		rows[i].Values = make([]float32, n)
+		for j := range rows[i].Values {
+			rows[i].Values[j] = f.value
 			if f.nan {
-				rows[i][j] /= 0 * f.value
-				rows[i][j] -= rows[i][j]
+				rows[i].Values[j] /= 0 * f.value
+				rows[i].Values[j] -= rows[i].Values[j]
 			}
 		}
 	}

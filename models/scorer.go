@@ -131,7 +131,11 @@ func (s *Scorer) score(ctx context.Context, g group, batch []features.Sequence, 
 	if len(ready) == 0 {
 		return nil
 	}
-	answers, err := m.Runner.Run(ctx, ready)
+	in := make([]Row, len(ready))
+	for k := range ready {
+		in[k].Values = ready[k].Values
+	}
+	answers, err := m.Runner.Run(ctx, in)
 	if err == nil && len(answers) != len(ready) {
 		err = fmt.Errorf("%s: %d answers to %d sequences", m.Contract.Name, len(answers), len(ready))
 	}
@@ -142,7 +146,7 @@ func (s *Scorer) score(ctx context.Context, g group, batch []features.Sequence, 
 		return err
 	}
 	for k, i := range rows {
-		if judgeErr := s.judge(&out[i], ready[k], answers[k], m.Contract, g.key); judgeErr != nil {
+		if judgeErr := s.judge(&out[i], ready[k], answers[k].Values, m.Contract, g.key); judgeErr != nil {
 			out[i].Reason = reasonOutput
 			err = errors.Join(err, judgeErr)
 		}

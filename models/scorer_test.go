@@ -17,10 +17,10 @@ import (
 // echo answers with what it got.
 type echo struct{}
 
-func (echo) Run(_ context.Context, batch []features.Sequence) ([][]float32, error) {
-	rows := make([][]float32, len(batch))
+func (echo) Run(_ context.Context, batch []models.Row) ([]models.Result, error) {
+	rows := make([]models.Result, len(batch))
 	for i := range batch {
-		rows[i] = slices.Clone(batch[i].Values)
+		rows[i].Values = slices.Clone(batch[i].Values)
 	}
 	return rows, nil
 }
@@ -156,10 +156,10 @@ func TestAFailingModelCostsItsOwnSequencesOnly(t *testing.T) {
 // hours answers with the first values of each sequence.
 type hours struct{ n int }
 
-func (h hours) Run(_ context.Context, batch []features.Sequence) ([][]float32, error) {
-	rows := make([][]float32, len(batch))
+func (h hours) Run(_ context.Context, batch []models.Row) ([]models.Result, error) {
+	rows := make([]models.Result, len(batch))
 	for i := range batch {
-		rows[i] = batch[i].Values[:h.n]
+		rows[i].Values = batch[i].Values[:h.n]
 	}
 	return rows, nil
 }
@@ -300,10 +300,10 @@ func BenchmarkScore(b *testing.B) {
 // silent answers with the same row for every sequence.
 type silent struct{ row []float32 }
 
-func (s silent) Run(_ context.Context, batch []features.Sequence) ([][]float32, error) {
-	rows := make([][]float32, len(batch))
+func (s silent) Run(_ context.Context, batch []models.Row) ([]models.Result, error) {
+	rows := make([]models.Result, len(batch))
 	for i := range rows {
-		rows[i] = s.row
+		rows[i].Values = s.row
 	}
 	return rows, nil
 }

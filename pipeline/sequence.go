@@ -49,7 +49,7 @@ func (q *sequence) add(s *features.Snapshot) (features.Sequence, bool) {
 	}
 	q.since = 0
 	return features.Sequence{
-		Asset: s.Asset, Component: q.in.Component, Model: q.in.Model, Time: s.Time,
+		Asset: s.Asset, Component: q.in.Component, Time: s.Time,
 		Steps: q.in.Steps, Width: width, Values: append([]float32(nil), q.rows...),
 	}, true
 }

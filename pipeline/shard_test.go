@@ -100,7 +100,7 @@ func (echo) Score(_ context.Context, batch []features.Sequence) ([]asset.Assessm
 			}
 		}
 		out[i] = asset.Assessment{
-			Component: q.Component, View: asset.Learned, Source: q.Model, Time: q.Time, Score: asset.Number(sum), P: asset.Number(math.Exp(-math.Abs(sum) / 2)),
+			Component: q.Component, View: asset.Learned, Source: "echo", Time: q.Time, Score: asset.Number(sum), P: asset.Number(math.Exp(-math.Abs(sum) / 2)),
 			FailP: asset.Missing(), Limit: asset.Missing(), Trust: 1, RUL: asset.NoRUL(),
 		}
 	}

@@ -140,7 +140,7 @@ func (b *benchmark) scoring(ctx context.Context, w *works, id asset.ID, key mode
 	batch := make([]features.Sequence, rows)
 	for i := range batch {
 		batch[i] = features.Sequence{
-			Asset: id, Component: key.Component, Model: c.Name, Time: time.Unix(int64(i), 0), Steps: c.Window, Width: len(c.Features),
+			Asset: id, Component: key.Component, Time: time.Unix(int64(i), 0), Steps: c.Window, Width: len(c.Features),
 			Values: make([]float32, c.Window*len(c.Features)),
 		}
 		for j := range batch[i].Values {

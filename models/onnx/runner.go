@@ -12,7 +12,6 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
-	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/models"
 )
 
@@ -108,19 +107,19 @@ func OpenBytes(file []byte, opt Options) (*Runner, error) {
 // Contract is what the model says of itself.
 func (r *Runner) Contract() models.Contract { return r.contract }
 
-// Run answers with the flattened first output for each sequence. Sequences must
+// Run answers with the flattened first output for each sequence. Rows must
 // be as long and as wide as the contract says and hold no NaN.
-func (r *Runner) Run(ctx context.Context, batch []features.Sequence) ([][]float32, error) {
+func (r *Runner) Run(ctx context.Context, batch []models.Row) ([]models.Result, error) {
 	for i := range batch {
-		if n := len(batch[i].Values); batch[i].Steps != r.steps || batch[i].Width != r.width || n != r.steps*r.width {
-			return nil, fmt.Errorf("%s: sequence %d is %d × %d with %d values, the model reads %d × %d: %w",
-				r.contract.Name, i, batch[i].Steps, batch[i].Width, n, r.steps, r.width, models.ErrContract)
+		if n := len(batch[i].Values); n != r.steps*r.width {
+			return nil, fmt.Errorf("%s: sequence %d has %d values, the model reads %d × %d: %w",
+				r.contract.Name, i, n, r.steps, r.width, models.ErrContract)
 		}
 	}
-	rows := make([][]float32, len(batch))
+	rows := make([]models.Result, len(batch))
 	all := make([]float32, len(batch)*r.out)
 	for i := range rows {
-		rows[i] = all[i*r.out : (i+1)*r.out : (i+1)*r.out]
+		rows[i].Values = all[i*r.out : (i+1)*r.out : (i+1)*r.out]
 	}
 	l := r.take()
 	defer r.give(l)
@@ -133,7 +132,7 @@ func (r *Runner) Run(ctx context.Context, batch []features.Sequence) ([][]float3
 	return rows, nil
 }
 
-func (r *Runner) runPart(ctx context.Context, l *lane, part []features.Sequence, rows [][]float32) error {
+func (r *Runner) runPart(ctx context.Context, l *lane, part []models.Row, rows []models.Result) error {
 	size := r.steps * r.width
 	for i := range part {
 		copy(l.x[i*size:], part[i].Values)
@@ -151,7 +150,7 @@ func (r *Runner) runPart(ctx context.Context, l *lane, part []features.Sequence,
 		return err
 	}
 	for i := range part {
-		copy(rows[i], l.y[i*r.out:])
+		copy(rows[i].Values, l.y[i*r.out:])
 	}
 	return nil
 }

@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/models/onnx"
 )
@@ -43,11 +42,11 @@ func open(tb testing.TB, name string, opt onnx.Options) *onnx.Runner {
 	return r
 }
 
-func sequences(n, steps, width int) []features.Sequence {
+func sequences(n, steps, width int) []models.Row {
 	rng := rand.New(rand.NewPCG(1, 2))
-	batch := make([]features.Sequence, n)
+	batch := make([]models.Row, n)
 	for i := range batch {
-		batch[i] = features.Sequence{Steps: steps, Width: width, Values: make([]float32, steps*width)}
+		batch[i].Values = make([]float32, steps*width)
 		for j := range batch[i].Values {
 			batch[i].Values[j] = float32(60 + 5*rng.NormFloat64())
 			if j%width == 1 {
@@ -137,7 +136,7 @@ func TestRowsAreIndependentOfTheirBatch(t *testing.T) {
 						t.Fatal(err)
 					}
 					for i := range part {
-						if !slices.Equal(rows[i], all[from+i]) {
+						if !slices.Equal(rows[i].Values, all[from+i].Values) {
 							t.Fatalf("batches of %d: row %d = %v, in a batch of 200 it is %v", size, from+i, rows[i], all[from+i])
 						}
 					}
@@ -194,7 +193,7 @@ func TestRunIsSafeForConcurrentUseAndClose(t *testing.T) {
 					return // closed below
 				}
 				for i := range got {
-					if !slices.Equal(got[i], want[i]) {
+					if !slices.Equal(got[i].Values, want[i].Values) {
 						t.Errorf("row %d differs", i)
 						return
 					}
