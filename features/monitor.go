@@ -323,6 +323,9 @@ func (m *Monitor) read(s *Snapshot) {
 		}
 	}
 	m.in.op = m.op.step(m.in)
+	if m.opt.Regimes.on() {
+		s.Regime = m.opt.Regimes.Name(pointOf(m.in.op))
+	}
 	m.in.score()
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -70,14 +71,29 @@ func pointOf(op []float64) RegimePoint {
 	return RegimePoint{RPM: op[0], PowerKW: op[1], WindMS: op[2]}
 }
 
+// bins are the sizes of the bins.
+func (o RegimesOptions) bins() RegimeOptions {
+	return RegimeOptions{RatedRPM: o.RatedRPM, RatedKW: o.RatedKW, SpeedShare: o.SpeedShare, PowerShare: o.PowerShare, WindMS: o.WindMS}
+}
+
+// Name is the regime of a point by the options' bins; empty where it is not known.
+func (o RegimesOptions) Name(p RegimePoint) string {
+	k, why := o.bins().Key(p)
+	if why != "" {
+		return ""
+	}
+	if !o.byPower() {
+		return "w" + strconv.Itoa(k.Wind)
+	}
+	return k.String()
+}
+
 // learn makes the baseline of one field, whose logarithm is used where the field's is.
 // It has no bins and no curve where there is too little to learn from. share is the
 // least scale, as that of the field's own baseline.
 func (o RegimesOptions) learn(f *FieldBaseline, share float64, x []float64, op [][]float64, rows []row) *RegimeBaseline {
-	l := RegimeLearner{Options: RegimeOptions{
-		RatedRPM: o.RatedRPM, RatedKW: o.RatedKW, SpeedShare: o.SpeedShare, PowerShare: o.PowerShare, WindMS: o.WindMS,
-		Log: f.Log, MinSamples: o.MinSamples, MinDays: o.MinDays,
-	}}
+	l := RegimeLearner{Options: o.bins()}
+	l.Options.Log, l.Options.MinSamples, l.Options.MinDays = f.Log, o.MinSamples, o.MinDays
 	for i, v := range x {
 		if !math.IsNaN(v) {
 			l.Learn(pointOf(op[i]), time.Unix(0, rows[i].ns).UTC(), v)

@@ -128,14 +128,21 @@ type Sequence struct {
 	Values    []float32 // row-major; NaN where a value is missing
 	Regime    string    // operating regime of the newest row; empty where the class knows none
 	Memory    *Memory   // of a stateful model; nil otherwise
+	Fresh     bool      // these rows do not follow on the last ones: what was remembered is void
 }
 
 // Memory is what stateful models remember of one asset, by the digest of the model.
 // The asset's line owns it; a scorer reads and replaces what is in it while it
 // scores a sequence that points to it.
-type Memory struct {
-	States map[string][]float32
-	Last   []float32 // the last row that was scored, with nothing missing: what a hole is filled from
+type Memory struct{ States map[string]Recurrent }
+
+// Recurrent is what one version remembers.
+type Recurrent struct {
+	At     time.Time // of the newest row that it has read
+	Rows   int       // read since it was reset
+	Values []float32 // hidden and cell states
+	Last   []float32 // the newest row, with nothing missing: what a hole is filled from
+	Regime string    // of that row
 }
 
 // Answer is what the learned view says of one sequence.

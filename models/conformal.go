@@ -31,6 +31,24 @@ func (k Calibration) P(score float64) float64 {
 	return (1 + above) / float64(k.N+1)
 }
 
+// In is the calibration of a regime and the limit that goes with it: its own where it
+// has one that supports alpha, else that of all regimes together.
+func (k Calibration) In(regime string, threshold float64) (Calibration, float64) {
+	own, ok := k.Regimes[regime]
+	if !ok {
+		return k, threshold
+	}
+	own.Mean, own.Precision = k.Mean, k.Precision
+	if threshold <= 0 || k.Alpha <= 0 {
+		return own, threshold
+	}
+	limit := own.Limit(k.Alpha)
+	if math.IsInf(limit, 1) {
+		return k, threshold
+	}
+	return own, limit
+}
+
 // Limit is the ⌈(n+1)(1−alpha)⌉-th smallest calibration score: healthy scores
 // exceed it with probability alpha at most. +Inf when n is too small for alpha:
 // nothing may be claimed then.

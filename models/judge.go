@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -19,7 +20,8 @@ const (
 // judgeError scores the error of a reconstruction or forecast: y holds rows of
 // normalised input minus expectation. The score is the mean square over rows and
 // features, or the squared Mahalanobis distance of the mean error.
-func judgeError(a *asset.Assessment, q features.Sequence, y []float32, c Contract) {
+func judgeError(a *asset.Assessment, q *features.Sequence, y []float32, u *use) {
+	c := &u.Contract
 	width := len(c.Features)
 	rows := float64(len(y) / width)
 	bias := make([]float64, width) // mean error by feature
@@ -43,13 +45,14 @@ func judgeError(a *asset.Assessment, q features.Sequence, y []float32, c Contrac
 		score += v
 	}
 	a.Score = asset.Number(score)
-	a.P = asset.Number(c.Calibration.P(score))
-	if c.Threshold > 0 {
-		a.Limit = asset.Number(c.Threshold)
-		a.Abnormal = score > c.Threshold
+	k, limit := c.Calibration.In(q.Regime, c.Threshold)
+	a.P = asset.Number(k.P(score))
+	if limit > 0 {
+		a.Limit = asset.Number(limit)
+		a.Abnormal = score > limit
 	}
 	if a.Abnormal || float64(a.P) <= tellP {
-		a.Evidence = contributions(q, part, bias, score, c)
+		a.Evidence = contributions(q, part, bias, score, u)
 	}
 }
 
@@ -66,7 +69,8 @@ func mahalanobis(part, e, mean []float64, precision [][]float64) {
 }
 
 // contributions names the features that make up most of the score.
-func contributions(q features.Sequence, part, bias []float64, score float64, c Contract) []asset.Evidence {
+func contributions(q *features.Sequence, part, bias []float64, score float64, u *use) []asset.Evidence {
+	c := &u.Contract
 	order := make([]int, len(part))
 	for j := range order {
 		order[j] = j
@@ -83,7 +87,7 @@ func contributions(q features.Sequence, part, bias []float64, score float64, c C
 			side = "below"
 		}
 		evidence = append(evidence, asset.Evidence{
-			Source: "ml/" + c.Name,
+			Source: "ml/" + u.ref,
 			Name:   c.Features[j].Name,
 			Value:  asset.Number(q.Values[(q.Steps-1)*q.Width+j]),
 			Limit:  asset.Missing(),
@@ -95,9 +99,46 @@ func contributions(q features.Sequence, part, bias []float64, score float64, c C
 	return evidence
 }
 
+// judgeModes reads the probabilities of the modes. The score is that of not being
+// healthy; where no column stands for healthy, that of the likeliest mode.
+func judgeModes(a *asset.Assessment, y []float32, u *use) {
+	c := &u.Contract
+	score, best := 0.0, -1
+	a.Modes = map[asset.Mode]float64{}
+	for i, p := range y {
+		mode := c.Modes[i]
+		if mode == asset.Healthy {
+			continue
+		}
+		a.Modes[mode] += float64(p)
+		if best < 0 || p > y[best] {
+			best = i
+		}
+	}
+	if at := slices.Index(c.Modes, asset.Healthy); at >= 0 {
+		score = 1 - float64(y[at])
+	} else if best >= 0 {
+		score = float64(y[best])
+	}
+	a.Score = asset.Number(score)
+	a.P = asset.Number(c.Calibration.P(score))
+	if c.Threshold > 0 {
+		a.Limit = asset.Number(c.Threshold)
+		a.Abnormal = score > c.Threshold
+	}
+	a.Sure = math.Max(score, 1e-9)
+	if a.Abnormal && best >= 0 {
+		a.Evidence = []asset.Evidence{{
+			Source: "ml/" + u.ref, Name: string(c.Modes[best]), Value: asset.Number(y[best]), Limit: a.Limit, Weight: 1,
+			Text: fmt.Sprintf("the classifier sees %s with a probability of %.2f", c.Modes[best], y[best]),
+		}}
+	}
+}
+
 // judgeRUL reads hours: the median, or P10, P50 and P90. Higher scores are
 // worse, so the score is the median with its sign turned.
-func judgeRUL(a *asset.Assessment, y []float32, c Contract, horizonH float64) {
+func judgeRUL(a *asset.Assessment, y []float32, u *use, horizonH float64) {
+	c := &u.Contract
 	hours := make([]float64, len(y))
 	for i, v := range y {
 		hours[i] = max(0, float64(v))
@@ -120,7 +161,7 @@ func judgeRUL(a *asset.Assessment, y []float32, c Contract, horizonH float64) {
 	}
 	if a.Abnormal {
 		a.Evidence = []asset.Evidence{{
-			Source: "ml/" + c.Name, Name: "remaining life", Value: asset.Number(p50), Limit: asset.Number(c.Threshold), Weight: 1,
+			Source: "ml/" + u.ref, Name: "remaining life", Value: asset.Number(p50), Limit: asset.Number(c.Threshold), Weight: 1,
 			Text: fmt.Sprintf("the model expects failure in %.3g h, less than %.3g h", p50, c.Threshold),
 		}}
 	}

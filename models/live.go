@@ -1,9 +1,16 @@
 package models
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/telltale-iot/telltale/asset"
 )
 
 // Model is a runner with what its file says of itself.
@@ -12,87 +19,246 @@ type Model struct {
 	Runner   Runner
 }
 
-// Live is the model in use: one atomic pointer, counted references. A batch
-// keeps the model it began with; a model that was swapped out is closed when its
-// last batch is done. It is safe for concurrent use.
-type Live struct{ held atomic.Pointer[held] }
+// Placement says that a version scores, and for whom.
+type Placement struct {
+	Ref    string   // NAME:VERSION
+	Digest string   // SHA-256 of the file
+	Stage  Stage    // Production, Canary or Shadow
+	Share  float64  // of the assets, in canary
+	Asset  asset.ID // this asset alone; empty: every asset that the model serves
+}
 
-// held is a model with the number of its users; Live itself counts as one.
-type held struct {
+// Live is what is in use for one class and component: versions in production, in
+// canary and in shadow, side by side on the same sequences. A batch keeps the
+// line-up that it began with; a version that left it is closed when its last batch
+// is done. It is safe for concurrent use.
+type Live struct {
+	mu      sync.Mutex // one Set at a time
+	now     atomic.Pointer[lineup]
+	edition atomic.Uint64
+	held    atomic.Pointer[asset.Reason]
+	wait    time.Duration
+	callers int
+}
+
+// lineup is what was set at once. It counts its users; Live itself is one.
+type lineup struct {
+	entries []*entry
+	users   atomic.Int64
+}
+
+// entry is one placement with its model.
+type entry struct {
+	Placement
+	*loaded
+}
+
+// loaded is an open model, shared by the line-ups and placements that name it.
+type loaded struct {
 	Model
-	users atomic.Int64
+	gather gather
+	users  atomic.Int64 // line-ups
 }
 
 var errClosedLive = errors.New("no model in use: closed")
 
-// NewLive puts m in use and owns its runner from now on.
-func NewLive(m Model) *Live {
-	l := &Live{}
-	h := &held{Model: m}
-	h.users.Store(1)
-	l.held.Store(h)
-	return l
+// NewLive holds no model yet.
+func NewLive() *Live { return &Live{} }
+
+// Gather lets up to callers concurrent calls join in one run of a model; the first
+// waits for the others at most wait. It holds for models opened after it.
+func (l *Live) Gather(callers int, wait time.Duration) {
+	l.callers, l.wait = callers, wait
 }
 
-// Contract is that of the model in use now; the zero Contract after Close.
-func (l *Live) Contract() Contract {
-	if h := l.held.Load(); h != nil {
-		return h.Contract
+// Set puts the placements in use for every batch that begins from now on. Models
+// that are in use already stay as they are; open is asked for the others. When one
+// cannot be opened, or does not belong here, nothing changes. Setting what is there
+// changes nothing.
+func (l *Live) Set(placements []Placement, open func(Placement) (Model, error)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := l.now.Load()
+	if old != nil && old.users.Load() == 0 {
+		return errClosedLive
 	}
-	return Contract{}
-}
-
-// Swap puts m in use for every batch that begins from now on. A model that
-// reads other sequences than the one in use is refused with ErrContract, and the
-// old one stays; m's runner is then still the caller's.
-func (l *Live) Swap(m Model) error {
-	next := &held{Model: m}
+	have := map[string]*loaded{}
+	if old != nil {
+		if slices.EqualFunc(old.entries, placements, func(e *entry, p Placement) bool { return e.Placement == p }) {
+			return nil
+		}
+		for _, e := range old.entries {
+			have[e.Digest] = e.loaded
+		}
+	}
+	next := &lineup{}
 	next.users.Store(1)
-	for {
-		old := l.held.Load()
-		if old == nil {
-			return errClosedLive
+	var opened []*loaded
+	for _, p := range placements {
+		m := have[p.Digest]
+		if m == nil {
+			made, err := open(p)
+			if err != nil {
+				for _, o := range opened {
+					err = errors.Join(err, o.Runner.Close())
+				}
+				return fmt.Errorf("model %s: %w", p.Ref, err)
+			}
+			m = &loaded{Model: made, gather: gather{run: made.Runner, callers: l.callers, wait: l.wait}}
+			have[p.Digest] = m
+			opened = append(opened, m)
 		}
-		if err := old.Contract.SameInputs(m.Contract); err != nil {
-			return fmt.Errorf("swap %s for %s: %w", old.Contract.Name, m.Contract.Name, err)
-		}
-		if l.held.CompareAndSwap(old, next) {
-			return old.release()
-		}
+		next.entries = append(next.entries, &entry{Placement: p, loaded: m})
 	}
+	for _, m := range next.models() {
+		m.users.Add(1)
+	}
+	l.now.Store(next)
+	l.edition.Add(1)
+	if old == nil {
+		return nil
+	}
+	return old.release()
 }
 
-// Close takes the model out of use; it is closed after its last batch.
+// models are the line-up's models, each once.
+func (n *lineup) models() []*loaded {
+	var out []*loaded
+	for _, e := range n.entries {
+		if !slices.Contains(out, e.loaded) {
+			out = append(out, e.loaded)
+		}
+	}
+	return out
+}
+
+// Hold takes the learned view out of the fusion for a reason until Hold(""):
+// versions go on scoring, nobody hears them.
+func (l *Live) Hold(why asset.Reason) {
+	if why == "" {
+		l.held.Store(nil)
+		return
+	}
+	l.held.Store(&why)
+}
+
+// Placements are those in use now.
+func (l *Live) Placements() []Placement {
+	var out []Placement
+	if n := l.acquire(); n != nil {
+		defer n.release() //nolint:errcheck // a model that cannot be closed is gone all the same
+		for _, e := range n.entries {
+			out = append(out, e.Placement)
+		}
+	}
+	return out
+}
+
+// Contract is that of the model in production for all; false when there is none.
+func (l *Live) Contract() (Contract, bool) {
+	n := l.acquire()
+	if n == nil {
+		return Contract{}, false
+	}
+	defer n.release() //nolint:errcheck // a model that cannot be closed is gone all the same
+	for _, e := range n.entries {
+		if e.Stage == Production && e.Asset == "" {
+			return e.Contract, true
+		}
+	}
+	return Contract{}, false
+}
+
+// Close takes every model out of use; each is closed after its last batch.
 func (l *Live) Close() error {
-	if old := l.held.Swap(nil); old != nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if old := l.now.Swap(nil); old != nil {
+		l.edition.Add(1)
 		return old.release()
 	}
 	return nil
 }
 
-// acquire lends the model in use until release; nil after Close.
-func (l *Live) acquire() *held {
+// acquire lends the line-up in use until release; nil while there is none.
+func (l *Live) acquire() *lineup {
 	for {
-		h := l.held.Load()
-		if h == nil {
+		n := l.now.Load()
+		if n == nil {
 			return nil
 		}
-		// A count that fell to zero belongs to a model that is being closed:
+		// A count that fell to zero belongs to a line-up that is being closed:
 		// the pointer has moved on, so look again.
-		for n := h.users.Load(); n > 0; n = h.users.Load() {
-			if h.users.CompareAndSwap(n, n+1) {
-				return h
+		for u := n.users.Load(); u > 0; u = n.users.Load() {
+			if n.users.CompareAndSwap(u, u+1) {
+				return n
 			}
 		}
 	}
 }
 
-func (h *held) release() error {
-	if h.users.Add(-1) > 0 {
+func (n *lineup) release() error {
+	if n.users.Add(-1) > 0 {
 		return nil
 	}
-	if err := h.Runner.Close(); err != nil {
-		return fmt.Errorf("close model %s: %w", h.Contract.Name, err)
+	var bad error
+	for _, m := range n.models() {
+		if m.users.Add(-1) > 0 {
+			continue
+		}
+		if err := m.Runner.Close(); err != nil {
+			bad = errors.Join(bad, fmt.Errorf("close model %s: %w", m.Contract.Name, err))
+		}
 	}
-	return nil
+	return bad
+}
+
+// serving is the version whose word counts for an asset: its own, else the canary
+// where the asset is among its share, else the one in production. nil when none.
+func (n *lineup) serving(id asset.ID) *entry {
+	var best *entry
+	rank := 0
+	for _, e := range n.entries {
+		r := 0
+		switch {
+		case e.Stage == Production && e.Asset == id && id != "":
+			r = 3
+		case e.Stage == Canary && (e.Asset == "" || e.Asset == id) && InShare(e.Ref, id, e.Share):
+			r = 2
+		case e.Stage == Production && e.Asset == "":
+			r = 1
+		}
+		if r > rank {
+			best, rank = e, r
+		}
+	}
+	return best
+}
+
+// scoring are all the versions that score an asset: first the one that serves it,
+// then those that run beside it: shadows, and production beside a canary.
+func (n *lineup) scoring(id asset.ID) []*entry {
+	var out []*entry
+	serves := n.serving(id)
+	if serves != nil {
+		out = append(out, serves)
+	}
+	for _, e := range n.entries {
+		if e == serves || e.Asset != "" && e.Asset != id {
+			continue
+		}
+		if e.Stage == Shadow || serves != nil && serves.Stage == Canary && e.Stage == Production {
+			if !slices.ContainsFunc(out, func(o *entry) bool { return o.loaded == e.loaded }) {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// InShare says whether an asset is among the given share of a canary: the same
+// assets for good, and all of a smaller share within a larger one.
+func InShare(ref string, id asset.ID, share float64) bool {
+	sum := sha256.Sum256([]byte(ref + "\x00" + string(id)))
+	return float64(binary.BigEndian.Uint32(sum[:]))/(1<<32) < share
 }

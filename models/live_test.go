@@ -3,6 +3,9 @@ package models_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,10 +69,26 @@ func contract(digest string) models.Contract {
 	}
 }
 
+// in puts one model in production.
+func in(t testing.TB, c models.Contract, r models.Runner) *models.Live {
+	t.Helper()
+	l := models.NewLive()
+	set(t, l, map[string]models.Model{c.Digest: {Contract: c, Runner: r}}, models.Placement{Ref: c.Name + ":" + c.Digest, Digest: c.Digest, Stage: models.Production})
+	return l
+}
+
+// set puts placements in use, whose models are taken from the shelf by digest.
+func set(t testing.TB, l *models.Live, shelf map[string]models.Model, p ...models.Placement) {
+	t.Helper()
+	if err := l.Set(p, func(p models.Placement) (models.Model, error) { return shelf[p.Digest], nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func steady(n int) []features.Sequence {
 	batch := make([]features.Sequence, n)
 	for i := range batch {
-		batch[i] = features.Sequence{Asset: "p1", Component: "bearing", Time: time.Unix(int64(i), 0).UTC(), Steps: 4, Width: 2, Values: []float32{1, 2, 1, 2, 1, 2, 1, 2}}
+		batch[i] = features.Sequence{Asset: "p1", Component: "bearing", Reads: contract("").Reads("bearing").Key(), Time: time.Unix(int64(i), 0).UTC(), Steps: 4, Width: 2, Values: []float32{1, 2, 1, 2, 1, 2, 1, 2}}
 	}
 	return batch
 }
@@ -78,7 +97,7 @@ func steady(n int) []features.Sequence {
 // closed while a batch runs on it.
 func TestSwapNeitherDropsNorMixesABatch(t *testing.T) {
 	first := &fake{value: 1}
-	live := models.NewLive(models.Model{Contract: contract("1"), Runner: first})
+	live := in(t, contract("1"), first)
 	scorer := models.NewScorer(map[models.Key]*models.Live{{Component: "bearing"}: live}, models.Options{})
 	fakes := []*fake{first}
 	var wg sync.WaitGroup
@@ -97,7 +116,7 @@ func TestSwapNeitherDropsNorMixesABatch(t *testing.T) {
 					return
 				}
 				for _, a := range got {
-					if a.Trust != 1 || a.Digest != got[0].Digest || (a.Digest == "1") != (a.Score == 1) {
+					if a.Trust != 1 || len(a.Scores) != 1 || a.Scores[0].Digest != a.Digest || a.Digest != got[0].Digest || (a.Digest == "1") != (a.Score == 1) {
 						t.Errorf("digest %q scored %v with trust %v in a batch of %q", a.Digest, a.Score, a.Trust, got[0].Digest)
 						return
 					}
@@ -106,15 +125,10 @@ func TestSwapNeitherDropsNorMixesABatch(t *testing.T) {
 		})
 	}
 	for i := range 300 {
-		f := &fake{value: float32(1 + i%2)}
+		f := &fake{value: float32(2 - i%2)}
 		fakes = append(fakes, f)
-		digest := "1"
-		if f.value == 2 {
-			digest = "2"
-		}
-		if err := live.Swap(models.Model{Contract: contract(digest), Runner: f}); err != nil {
-			t.Fatal(err)
-		}
+		digest := fmt.Sprint(2 - i%2)
+		set(t, live, map[string]models.Model{digest: {Contract: contract(digest), Runner: f}}, models.Placement{Ref: "ae:" + digest, Digest: digest, Stage: models.Production})
 	}
 	close(stop)
 	wg.Wait()
@@ -128,31 +142,48 @@ func TestSwapNeitherDropsNorMixesABatch(t *testing.T) {
 	}
 }
 
-func TestSwapRefusesAModelThatReadsSomethingElse(t *testing.T) {
-	old := &fake{value: 1}
-	live := models.NewLive(models.Model{Contract: contract("1"), Runner: old})
-	for name, change := range map[string]func(*models.Contract){
-		"window":    func(c *models.Contract) { c.Window = 5 },
-		"features":  func(c *models.Contract) { c.Features = c.Features[:1] },
-		"unit":      func(c *models.Contract) { c.Features = []models.Input{c.Features[0], {Name: "b/rms", Unit: "mm/s"}} },
-		"component": func(c *models.Contract) { c.Component = "gearbox" },
-		"output":    func(c *models.Contract) { c.Output = models.OutputRUL },
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := contract("2")
-			change(&c)
-			if err := live.Swap(models.Model{Contract: c, Runner: &fake{}}); !errors.Is(err, models.ErrContract) {
-				t.Errorf("Swap = %v, want ErrContract", err)
-			}
-		})
+func TestAModelThatCannotBeOpenedChangesNothing(t *testing.T) {
+	old, other := &fake{value: 1}, &fake{value: 2}
+	live := in(t, contract("1"), old)
+	was := live.Placements()
+	err := live.Set([]models.Placement{{Ref: "ae:2", Digest: "2", Stage: models.Production}, {Ref: "ae:3", Digest: "3", Stage: models.Shadow}}, func(p models.Placement) (models.Model, error) {
+		if p.Digest == "3" {
+			return models.Model{}, models.ErrContract
+		}
+		return models.Model{Contract: contract("2"), Runner: other}, nil
+	})
+	if !errors.Is(err, models.ErrContract) || !strings.Contains(err.Error(), "ae:3") {
+		t.Errorf("Set = %v, want ErrContract of ae:3", err)
 	}
-	if live.Contract().Digest != "1" || old.closed.Load() != 0 {
-		t.Errorf("in use: %q, closed %d times; the old one should go on", live.Contract().Digest, old.closed.Load())
+	if now := live.Placements(); !slices.Equal(was, now) || old.closed.Load() != 0 || other.closed.Load() != 1 {
+		t.Errorf("in use %v, old closed %d, the one that could be opened closed %d", now, old.closed.Load(), other.closed.Load())
 	}
 	if err := live.Close(); err != nil || old.closed.Load() != 1 {
 		t.Errorf("Close = %v, closed %d times", err, old.closed.Load())
 	}
-	if err := live.Swap(models.Model{Contract: contract("2"), Runner: &fake{}}); err == nil {
-		t.Error("a closed Live took a model")
+}
+
+// The same version in two places is opened once, and closed when it has left both.
+func TestAVersionInTwoPlacesIsOneModel(t *testing.T) {
+	f := &fake{value: 1}
+	live := models.NewLive()
+	opened := 0
+	open := func(models.Placement) (models.Model, error) {
+		opened++
+		return models.Model{Contract: contract("1"), Runner: f}, nil
+	}
+	everywhere := models.Placement{Ref: "ae:1", Digest: "1", Stage: models.Production}
+	pinned := everywhere
+	pinned.Asset = "p1"
+	for _, p := range [][]models.Placement{{everywhere, pinned}, {pinned}, {everywhere}} {
+		if err := live.Set(p, open); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if opened != 1 || f.closed.Load() != 0 {
+		t.Errorf("opened %d times, closed %d", opened, f.closed.Load())
+	}
+	if err := live.Set(nil, open); err != nil || f.closed.Load() != 1 {
+		t.Errorf("nothing placed: %v, closed %d times", err, f.closed.Load())
 	}
 }

@@ -79,6 +79,7 @@ type State struct {
 	Out    []string `json:"outputs"`
 	OnSwap string   `json:"on_swap"` // StateReset or StateKeep
 	Regime bool     `json:"reset_on_regime,omitempty"`
+	WarmUp int      `json:"warm_up,omitempty"` // rows after a reset of which nothing is said
 }
 
 // Reference is the distribution of a feature, or of the scores, that later values

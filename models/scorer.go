@@ -2,8 +2,12 @@ package models
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -14,10 +18,10 @@ import (
 // Why a learned view has Trust 0.
 const (
 	reasonMissing asset.Reason = "input-missing" // more than Options.MaxMissing, or a feature never seen
-	reasonNone    asset.Reason = "no-model"
-	reasonShape   asset.Reason = "input-shape" // cut for another model
+	reasonShape   asset.Reason = "input-shape"   // it does not hold what it says
 	reasonFailed  asset.Reason = "model-failed"
 	reasonOutput  asset.Reason = "model-output" // NaN, infinite, or of a wrong length
+	reasonWarmUp  asset.Reason = "warming-up"   // a stateful model after a reset
 )
 
 // Key says what a model serves. An empty component serves every component of
@@ -29,24 +33,25 @@ type Key struct {
 
 // Options of a scorer.
 type Options struct {
-	ClassOf    func(asset.ID) string      // default: every asset has the empty class
-	HorizonH   func(class string) float64 // of the probability of failure; default 48 for all
-	MaxMissing float64                    // share of a window that may be filled; default 0.1, negative for none
-	Report     func(Key, error)           // told when a model fails or answers with no number; may be nil
+	PartsOf    func(asset.ID) (class string, components []string) // of an asset; default: no class, no component
+	HorizonH   func(class string) float64                         // of the probability of failure; default 48 for all
+	MaxMissing float64                                            // share of a window that may be filled; default 0.1, negative for none
+	Report     func(ref string, err error)                        // told when a model fails or answers with no number; may be nil
+	Took       func(ref string, rows int, t time.Duration)        // told of each run of a version; may be nil
 }
 
-// Scorer is the learned view: it lends the model of each sequence's class and
-// component for one batch and turns its raw answers into assessments. It is safe
-// for concurrent use.
+// Scorer is the learned view: it lends the line-up of each sequence's class and
+// component for one batch, runs every version that is to score it, and turns their
+// raw answers into assessments. It is safe for concurrent use.
 type Scorer struct {
 	live map[Key]*Live
 	opt  Options
 }
 
-// NewScorer scores with the given models, which stay the caller's to swap and close.
+// NewScorer scores with the given line-ups, which stay the caller's to set and close.
 func NewScorer(live map[Key]*Live, opt Options) *Scorer {
-	if opt.ClassOf == nil {
-		opt.ClassOf = func(asset.ID) string { return "" }
+	if opt.PartsOf == nil {
+		opt.PartsOf = func(asset.ID) (string, []string) { return "", nil }
 	}
 	if opt.HorizonH == nil {
 		opt.HorizonH = func(string) float64 { return 48 }
@@ -57,169 +62,280 @@ func NewScorer(live map[Key]*Live, opt Options) *Scorer {
 	return &Scorer{live: live, opt: opt}
 }
 
-// find is the model for a component: its own, its class's, or any class's.
-func (s *Scorer) find(class, component string) (Key, *Live) {
+// find is the line-up for a component: its own, its class's, or any class's.
+func (s *Scorer) find(class, component string) *Live {
 	for _, k := range [...]Key{{class, component}, {class, ""}, {"", component}} {
 		if l := s.live[k]; l != nil {
-			return k, l
+			return l
 		}
 	}
-	return Key{}, nil
+	return nil
 }
 
-// group is the part of a batch that one model answers.
-type group struct {
-	key  Key
-	live *Live
-	rows []int // in the batch
-}
-
-// Score answers with one assessment for each sequence, in order. A model that
-// fails costs its own sequences their trust; only a cancelled context is an error.
-func (s *Scorer) Score(ctx context.Context, batch []features.Sequence) ([]asset.Assessment, error) {
-	out := make([]asset.Assessment, len(batch))
-	var groups []group
-	index := map[Key]int{}
-	for i := range batch {
-		out[i] = blank(&batch[i])
-		key, live := s.find(s.opt.ClassOf(batch[i].Asset), batch[i].Component)
-		if live == nil {
-			out[i].Reason = reasonNone
+// Reads are the sequences that the versions in use want of an asset, each once, and
+// the edition of the line-ups that say so; no list when the caller knows it already.
+func (s *Scorer) Reads(id asset.ID, known uint64) ([]features.Reads, uint64) {
+	edition := uint64(1)
+	for _, l := range s.live {
+		if l != nil {
+			edition += l.edition.Load()
+		}
+	}
+	if edition == known {
+		return nil, edition
+	}
+	var out []features.Reads
+	class, components := s.opt.PartsOf(id)
+	for _, component := range components {
+		l := s.find(class, component)
+		if l == nil {
 			continue
 		}
-		at, ok := index[key]
-		if !ok {
-			at = len(groups)
-			index[key] = at
-			groups = append(groups, group{key: key, live: live})
+		n := l.acquire()
+		if n == nil {
+			continue
 		}
-		groups[at].rows = append(groups[at].rows, i)
+		for _, e := range n.scoring(id) {
+			in := e.Contract.Reads(component)
+			if !slices.ContainsFunc(out, func(o features.Reads) bool { return o.Key() == in.Key() }) {
+				out = append(out, in)
+			}
+		}
+		n.release() //nolint:errcheck,gosec // a model that cannot be closed is gone all the same
 	}
-	for _, g := range groups {
-		err := s.score(ctx, g, batch, out)
+	return out, edition
+}
+
+// use is one version at work on a part of a batch.
+type use struct {
+	*loaded
+	ref    string
+	class  string
+	scores []job
+}
+
+// part is a component as a model sees it.
+type part struct {
+	*loaded
+	component string
+}
+
+// job is one sequence for one version.
+type job struct {
+	row    int // in the batch
+	stage  Stage
+	serves bool
+	held   asset.Reason // nobody is to hear it
+	in     prepared
+}
+
+// Score answers with one Answer for each sequence, in order. A model that fails
+// costs its own sequences their trust; only a cancelled context is an error.
+func (s *Scorer) Score(ctx context.Context, batch []features.Sequence) ([]features.Answer, error) {
+	out := make([]features.Answer, len(batch))
+	uses, release := s.plan(batch)
+	defer release()
+	for _, u := range uses {
+		err := s.score(ctx, u, batch, out)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("score: %w", ctx.Err())
 		}
 		if err != nil && s.opt.Report != nil {
-			s.opt.Report(g.key, err)
+			s.opt.Report(u.ref, err)
 		}
 	}
 	return out, nil
 }
 
-// score runs one group on one model from beginning to end.
-func (s *Scorer) score(ctx context.Context, g group, batch []features.Sequence, out []asset.Assessment) error {
-	m := g.live.acquire()
-	if m == nil {
-		for _, i := range g.rows {
-			out[i].Reason = reasonNone
-		}
-		return nil
-	}
-	defer m.release() //nolint:errcheck // a model that cannot be closed is gone all the same
-	ready := make([]features.Sequence, 0, len(g.rows))
-	rows := make([]int, 0, len(g.rows))
-	for _, i := range g.rows {
-		out[i].Source, out[i].Digest = m.Contract.Name, m.Contract.Digest
-		q, reason := s.fill(batch[i], m.Contract)
-		if reason != "" {
-			out[i].Reason = reason
+// plan lends the line-ups of a batch, one for each class and component from its
+// beginning to its end, and lists what each version has to score.
+func (s *Scorer) plan(batch []features.Sequence) (uses []*use, release func()) {
+	lent := map[*Live]*lineup{}
+	keys := map[part]string{}
+	of := map[*loaded]*use{}
+	for i := range batch {
+		q := &batch[i]
+		class, _ := s.opt.PartsOf(q.Asset)
+		l := s.find(class, q.Component)
+		if l == nil {
 			continue
 		}
-		ready, rows = append(ready, q), append(rows, i)
+		n, ok := lent[l]
+		if !ok {
+			n = l.acquire()
+			lent[l] = n
+		}
+		if n == nil {
+			continue
+		}
+		var held asset.Reason
+		if why := l.held.Load(); why != nil {
+			held = *why
+		}
+		serves := n.serving(q.Asset)
+		for _, e := range n.scoring(q.Asset) {
+			k := part{e.loaded, q.Component}
+			if keys[k] == "" {
+				keys[k] = e.Contract.Reads(q.Component).Key()
+			}
+			if keys[k] != q.Reads {
+				continue
+			}
+			u := of[e.loaded]
+			if u == nil {
+				u = &use{loaded: e.loaded, ref: e.Ref, class: class}
+				of[e.loaded] = u
+				uses = append(uses, u)
+			}
+			u.scores = append(u.scores, job{row: i, stage: e.Stage, serves: e == serves, held: held})
+		}
 	}
-	if len(ready) == 0 {
+	return uses, func() {
+		for _, n := range lent {
+			if n != nil {
+				n.release() //nolint:errcheck,gosec // a model that cannot be closed is gone all the same
+			}
+		}
+	}
+}
+
+// score runs one version on its sequences: all at once, or where the model carries
+// something from one to the next, the first of each asset, then the second.
+func (s *Scorer) score(ctx context.Context, u *use, batch []features.Sequence, out []features.Answer) error {
+	var bad error
+	for jobs := u.scores; len(jobs) > 0; {
+		var now, later []job
+		seen := map[*features.Memory]bool{}
+		for _, j := range jobs {
+			if m := batch[j.row].Memory; m != nil && u.Contract.State != nil {
+				if seen[m] {
+					later = append(later, j)
+					continue
+				}
+				seen[m] = true
+			}
+			now = append(now, j)
+		}
+		bad = errors.Join(bad, s.wave(ctx, u, now, batch, out))
+		jobs = later
+	}
+	return bad
+}
+
+// wave is one run: sequences that do not depend on each other.
+func (s *Scorer) wave(ctx context.Context, u *use, jobs []job, batch []features.Sequence, out []features.Answer) error {
+	rows := make([]Row, 0, len(jobs))
+	ready := make([]job, 0, len(jobs))
+	for _, j := range jobs {
+		in, why := s.prepare(&batch[j.row], u.Contract)
+		if why != "" {
+			s.answer(u, j, &batch[j.row], blank(&batch[j.row], u, why), out)
+			continue
+		}
+		j.in = in
+		ready, rows = append(ready, j), append(rows, Row{Values: in.values, State: in.state})
+	}
+	if len(rows) == 0 {
 		return nil
 	}
-	in := make([]Row, len(ready))
-	for k := range ready {
-		in[k].Values = ready[k].Values
-	}
-	answers, err := m.Runner.Run(ctx, in)
-	if err == nil && len(answers) != len(ready) {
-		err = fmt.Errorf("%s: %d answers to %d sequences", m.Contract.Name, len(answers), len(ready))
+	began := time.Now()
+	results, err := u.gather.Run(ctx, rows)
+	if s.opt.Took != nil {
+		s.opt.Took(u.ref, len(rows), time.Since(began))
 	}
 	if err != nil {
-		for _, i := range rows {
-			out[i].Reason = reasonFailed
+		for _, j := range ready {
+			s.answer(u, j, &batch[j.row], blank(&batch[j.row], u, reasonFailed), out)
 		}
-		return err
+		return fmt.Errorf("%s: %w", u.ref, err)
 	}
-	for k, i := range rows {
-		if judgeErr := s.judge(&out[i], ready[k], answers[k].Values, m.Contract, g.key); judgeErr != nil {
-			out[i].Reason = reasonOutput
+	for k, j := range ready {
+		q := &batch[j.row]
+		a := blank(q, u, "")
+		if judgeErr := s.judge(&a, q, j.in, results[k].Values, u); judgeErr != nil {
+			a = blank(q, u, reasonOutput)
 			err = errors.Join(err, judgeErr)
+		} else if !u.Contract.remember(q, j.in, results[k].State) {
+			a = blank(q, u, reasonWarmUp)
 		}
+		s.answer(u, j, q, a, out)
 	}
 	return err
 }
 
-// blank is an assessment that says nothing yet.
-func blank(q *features.Sequence) asset.Assessment {
+// answer notes what a version said, and lets it be heard where it serves the asset.
+func (s *Scorer) answer(u *use, j job, q *features.Sequence, a asset.Assessment, out []features.Answer) {
+	o := &out[j.row]
+	inputs := ""
+	if len(o.Scores) > 0 {
+		inputs = o.Scores[0].Inputs
+	} else {
+		inputs = fingerprint(q.Values)
+	}
+	o.Scores = append(o.Scores, asset.Score{
+		Time: q.Time, Asset: q.Asset, Component: q.Component, Model: u.ref, Digest: u.Contract.Digest, Inputs: inputs,
+		Stage: string(j.stage), Serves: j.serves, Regime: q.Regime, Score: a.Score, P: a.P, Abnormal: a.Abnormal, Reason: a.Reason,
+	})
+	if !j.serves {
+		return
+	}
+	if j.held != "" {
+		a = blank(q, u, j.held)
+	}
+	o.Assessment = a
+}
+
+// blank is an assessment that says nothing yet, and why where there is a reason.
+func blank(q *features.Sequence, u *use, why asset.Reason) asset.Assessment {
 	none := asset.Missing()
 	return asset.Assessment{
-		Component: q.Component, View: asset.Learned, Time: q.Time,
-		Score: none, Limit: none, P: none, FailP: none, RUL: asset.NoRUL(),
+		Component: q.Component, View: asset.Learned, Source: u.Contract.Name, Time: q.Time, Digest: u.Contract.Digest,
+		Score: none, Limit: none, P: none, FailP: none, RUL: asset.NoRUL(), Reason: why,
 	}
 }
 
-// fill holds the last value where one is missing, within MaxMissing; a gap at
-// the beginning takes the first value. The caller's values are not touched.
-func (s *Scorer) fill(q features.Sequence, c Contract) (features.Sequence, asset.Reason) {
-	if q.Steps != c.Window || q.Width != len(c.Features) || len(q.Values) != q.Steps*q.Width {
-		return q, reasonShape
+// fingerprint is the beginning of the SHA-256 of what a version read.
+func fingerprint(values []float32) string {
+	b := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
 	}
-	missing := 0
-	for _, v := range q.Values {
-		if notFinite(v) {
-			missing++
-		}
-	}
-	if missing == 0 {
-		return q, ""
-	}
-	if float64(missing) > s.opt.MaxMissing*float64(len(q.Values)) {
-		return q, reasonMissing
-	}
-	v := append([]float32(nil), q.Values...)
-	for j := range q.Width {
-		first := j
-		for first < len(v) && notFinite(v[first]) {
-			first += q.Width
-		}
-		if first >= len(v) {
-			return q, reasonMissing
-		}
-		held := v[first]
-		for i := j; i < len(v); i += q.Width {
-			if notFinite(v[i]) {
-				v[i] = held
-			}
-			held = v[i]
-		}
-	}
-	q.Values = v
-	return q, ""
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
 }
 
 // notFinite holds for NaN and both infinities: their difference from themselves is NaN.
 func notFinite(v float32) bool { return v-v != 0 }
 
 // judge turns a model's answer into an assessment.
-func (s *Scorer) judge(a *asset.Assessment, q features.Sequence, y []float32, c Contract, k Key) error {
+func (s *Scorer) judge(a *asset.Assessment, q *features.Sequence, in prepared, y []float32, u *use) error {
+	c := &u.Contract
 	if slices.ContainsFunc(y, notFinite) {
-		return fmt.Errorf("%s: asset %s at %s: the answer is not a number", c.Name, q.Asset, q.Time.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%s: asset %s at %s: the answer is not a number", u.ref, q.Asset, q.Time.UTC().Format(time.RFC3339))
 	}
-	if c.Output == OutputRUL {
+	wrong := func(want string) error { return fmt.Errorf("%s: %d values where %s are wanted", u.ref, len(y), want) }
+	width := len(c.Features)
+	switch c.Output {
+	case OutputRUL:
 		if len(y) != 1 && len(y) != 3 {
-			return fmt.Errorf("%s: %d values where 1 or 3 are wanted", c.Name, len(y))
+			return wrong("1 or 3")
 		}
-		judgeRUL(a, y, c, s.opt.HorizonH(k.Class))
-	} else {
-		if len(y) == 0 || len(y)%len(c.Features) != 0 {
-			return fmt.Errorf("%s: %d values where rows of %d are wanted", c.Name, len(y), len(c.Features))
+		judgeRUL(a, y, u, s.opt.HorizonH(u.class))
+	case OutputModes:
+		if len(y) != len(c.Modes) {
+			return wrong(fmt.Sprint(len(c.Modes)))
 		}
-		judgeError(a, q, y, c)
+		judgeModes(a, y, u)
+	case OutputForecast:
+		if len(y) != width {
+			return wrong(fmt.Sprint(width))
+		}
+		judgeError(a, q, in.missed(y, c.Scale), u)
+	default:
+		if len(y) == 0 || len(y)%width != 0 {
+			return wrong(fmt.Sprintf("rows of %d", width))
+		}
+		judgeError(a, q, y, u)
 	}
 	a.Trust = 1
 	return nil

@@ -26,13 +26,16 @@ func (echo) Run(_ context.Context, batch []models.Row) ([]models.Result, error) 
 }
 func (echo) Close() error { return nil }
 
-func scorer(c models.Contract, r models.Runner) *models.Scorer {
-	return models.NewScorer(map[models.Key]*models.Live{{}: nil, {Component: "bearing"}: models.NewLive(models.Model{Contract: c, Runner: r})}, models.Options{})
+func scorer(t testing.TB, c models.Contract, r models.Runner) *models.Scorer {
+	t.Helper()
+	return models.NewScorer(map[models.Key]*models.Live{{}: nil, {Component: "bearing"}: in(t, c, r)}, models.Options{})
 }
 
-func score1(t *testing.T, s *models.Scorer, q features.Sequence) asset.Assessment {
+// score1 scores one sequence that is cut as the model wants it.
+func score1(t *testing.T, c models.Contract, r models.Runner, q features.Sequence) features.Answer {
 	t.Helper()
-	got, err := s.Score(context.Background(), []features.Sequence{q})
+	q.Reads = c.Reads(q.Component).Key()
+	got, err := scorer(t, c, r).Score(context.Background(), []features.Sequence{q})
 	if err != nil || len(got) != 1 {
 		t.Fatalf("Score = %v, %v", got, err)
 	}
@@ -42,7 +45,7 @@ func score1(t *testing.T, s *models.Scorer, q features.Sequence) asset.Assessmen
 func TestScoreIsTheMeanSquareWithItsContributions(t *testing.T) {
 	q := steady(1)[0] // errors 1 and 2 throughout: (1 + 4) / 2
 	q.Values[1], q.Values[3], q.Values[5], q.Values[7] = -2, -2, -2, -2
-	a := score1(t, scorer(contract("d"), echo{}), q)
+	a := score1(t, contract("d"), echo{}, q)
 	if a.Score != 2.5 || a.Limit != 1.5 || !a.Abnormal || a.P != 0.2 || a.Trust != 1 || a.Digest != "d" || a.View != asset.Learned || a.Source != "ae" || !a.Time.Equal(q.Time) {
 		t.Errorf("got %+v", a)
 	}
@@ -55,7 +58,7 @@ func TestScoreIsTheMeanSquareWithItsContributions(t *testing.T) {
 func TestThresholdNoneNeverSpeaksUp(t *testing.T) {
 	c := contract("d")
 	c.Threshold = 0
-	if a := score1(t, scorer(c, &fake{value: 1000}), steady(1)[0]); a.Abnormal || a.Limit.Known() || a.Score != 1e6 {
+	if a := score1(t, c, &fake{value: 1000}, steady(1)[0]); a.Abnormal || a.Limit.Known() || a.Score != 1e6 {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -86,11 +89,10 @@ func TestMissingInput(t *testing.T) {
 		"hole at the start":  {values(0, 1), 1, 2.5, ""},
 		"more than a tenth":  {values(3, 9, 10), 0, math.NaN(), "input-missing"},
 		"wrong length":       {features.Sequence{Component: "bearing", Steps: 2, Width: 2, Values: make([]float32, 4)}, 0, math.NaN(), "input-shape"},
-		"no model":           {features.Sequence{Component: "gearbox"}, 0, math.NaN(), "no-model"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := slices.Clone(tc.q.Values)
-			a := score1(t, scorer(long, echo{}), tc.q)
+			a := score1(t, long, echo{}, tc.q)
 			same := float64(a.Score) == tc.score || math.IsNaN(tc.score) && !a.Score.Known()
 			if a.Trust != tc.trust || !same || a.Reason != tc.reason {
 				t.Errorf("trust %v, score %v, reason %q; want %v, %v, %q", a.Trust, a.Score, a.Reason, tc.trust, tc.score, tc.reason)
@@ -107,7 +109,7 @@ func TestMissingInput(t *testing.T) {
 	one.Features = append(one.Features, make([]models.Input, 18)...)
 	q := features.Sequence{Component: "bearing", Steps: 1, Width: 20, Values: make([]float32, 20)}
 	q.Values[4] = nan
-	if a := score1(t, scorer(one, echo{}), q); a.Reason != "input-missing" {
+	if a := score1(t, one, echo{}, q); a.Reason != "input-missing" {
 		t.Errorf("a feature that was never seen: reason %q, want input-missing", a.Reason)
 	}
 }
@@ -126,14 +128,16 @@ func TestAFailingModelCostsItsOwnSequencesOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var told []string
 			s := models.NewScorer(map[models.Key]*models.Live{
-				{Class: "pump", Component: "bearing"}: models.NewLive(models.Model{Contract: broken, Runner: tc.runner}),
-				{Class: "pump"}:                       models.NewLive(models.Model{Contract: other, Runner: &fake{value: 1}}),
+				{Class: "pump", Component: "bearing"}: in(t, broken, tc.runner),
+				{Class: "pump"}:                       in(t, other, &fake{value: 1}),
 			}, models.Options{
-				ClassOf: func(asset.ID) string { return "pump" },
-				Report:  func(k models.Key, err error) { told = append(told, fmt.Sprint(k, err)) },
+				PartsOf: func(asset.ID) (string, []string) { return "pump", []string{"bearing", "gearbox"} },
+				Report:  func(ref string, err error) { told = append(told, ref+err.Error()) },
 			})
 			batch := steady(4)
-			batch[1].Component, batch[3].Component = "gearbox", "gearbox"
+			for _, i := range []int{1, 3} {
+				batch[i].Component, batch[i].Reads = "gearbox", other.Reads("gearbox").Key()
+			}
 			got, err := s.Score(context.Background(), batch)
 			if err != nil {
 				t.Fatal(err)
@@ -184,7 +188,7 @@ func TestRemainingLife(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := steady(1)[0]
 			copy(q.Values, tc.y)
-			a := score1(t, scorer(c, hours{len(tc.y)}), q)
+			a := score1(t, c, hours{len(tc.y)}, q)
 			got := []asset.Number{a.RUL.P10, a.RUL.P50, a.RUL.P90, a.FailP, a.Score}
 			for i, want := range []float64{tc.p10, tc.p50, tc.p90, tc.fail, tc.at} {
 				if !(math.Abs(float64(got[i])-want) < 1e-9) && !(math.IsNaN(want) && !got[i].Known()) {
@@ -232,7 +236,7 @@ func TestReferenceMahalanobis(t *testing.T) {
 				for _, v := range z {
 					q.Values = append(q.Values, float32(v))
 				}
-				a := score1(t, scorer(k, echo{}), q)
+				a := score1(t, k, echo{}, q)
 				// A model's answer is float32: 1e-7 of its inputs is all that can be asked for.
 				if want := c.Outputs.D2[i]; math.Abs(float64(a.Score)-want) > 1e-5*want {
 					t.Errorf("d² of %v = %v, want %v", z, a.Score, want)
@@ -284,10 +288,10 @@ func inverse(m [][]float64) [][]float64 {
 func BenchmarkScore(b *testing.B) {
 	c := contract("d")
 	c.Window, c.Features = 64, make([]models.Input, 16)
-	s := scorer(c, silent{make([]float32, 64*16)})
+	s := scorer(b, c, silent{make([]float32, 64*16)})
 	batch := make([]features.Sequence, 32)
 	for i := range batch {
-		batch[i] = features.Sequence{Component: "bearing", Steps: 64, Width: 16, Values: make([]float32, 64*16)}
+		batch[i] = features.Sequence{Component: "bearing", Reads: c.Reads("bearing").Key(), Steps: 64, Width: 16, Values: make([]float32, 64*16)}
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -14,18 +14,19 @@ import (
 
 // carriedLine is the part of a line that is written with each change.
 type carriedLine struct {
-	Clock   time.Time       `json:"clock"`
-	Done    []string        `json:"done,omitempty"`
-	Newest  time.Time       `json:"newest"`
-	Speed   asset.Number    `json:"speed"`
-	Speeds  []asset.SpeedAt `json:"speeds,omitempty"`
-	Load    asset.Number    `json:"load"`
-	Spectra time.Time       `json:"spectra"`
-	Judged  bool            `json:"judged"`
-	Open    map[string]open `json:"open,omitempty"`
-	Pending []int64         `json:"pending,omitempty"` // positions of readings whose instant is not complete
-	Fusions []carriedFusion `json:"fusions"`
-	Alarms  []*alarm        `json:"alarms"`
+	Clock   time.Time         `json:"clock"`
+	Done    []string          `json:"done,omitempty"`
+	Newest  time.Time         `json:"newest"`
+	Speed   asset.Number      `json:"speed"`
+	Speeds  []asset.SpeedAt   `json:"speeds,omitempty"`
+	Load    asset.Number      `json:"load"`
+	Spectra time.Time         `json:"spectra"`
+	Judged  bool              `json:"judged"`
+	Open    map[string]open   `json:"open,omitempty"`
+	Pending []int64           `json:"pending,omitempty"` // positions of readings whose instant is not complete
+	Fusions []carriedFusion   `json:"fusions"`
+	Alarms  []*alarm          `json:"alarms"`
+	Models  map[string]string `json:"models,omitempty"` // by component: the version that spoke last
 }
 
 type carriedFusion struct {
@@ -36,7 +37,7 @@ type carriedFusion struct {
 
 // save adds the parts that changed to the effects.
 func (l *line) save(to map[StateKey][]byte) error {
-	c := carriedLine{Clock: l.order.Clock, Done: l.order.Done, Newest: l.order.newest, Speed: l.speed, Speeds: l.speeds, Load: l.loadN, Spectra: l.spectra, Judged: l.commissioned, Open: map[string]open{}, Alarms: l.alarms}
+	c := carriedLine{Clock: l.order.Clock, Done: l.order.Done, Newest: l.order.newest, Speed: l.speed, Speeds: l.speeds, Load: l.loadN, Spectra: l.spectra, Judged: l.commissioned, Open: map[string]open{}, Alarms: l.alarms, Models: l.answered}
 	for _, a := range l.order.pending {
 		c.Pending = append(c.Pending, a.From)
 	}
@@ -61,8 +62,15 @@ func (l *line) save(to map[StateKey][]byte) error {
 	if l.settled {
 		parts["checker"] = l.Checker.Save()
 	}
-	for i, q := range l.rows {
-		parts[fmt.Sprintf("rows/%d", i)] = q.save()
+	for _, q := range l.rows {
+		if parts[q.part()], err = q.save(); err != nil {
+			return fmt.Errorf("asset %s: carried rows: %w", l.Plate.ID, err)
+		}
+	}
+	for part := range l.saved {
+		if strings.HasPrefix(part, "rows/") && parts[part] == nil {
+			parts[part] = []byte{} // of a model that is gone
+		}
 	}
 	for part, body := range parts {
 		if !bytes.Equal(l.saved[part], body) {
@@ -111,12 +119,17 @@ func (l *line) load(parts map[string][]byte) error {
 		a.opt = l.alarms[i].opt
 		l.alarms[i] = a
 	}
-	for i, q := range l.rows {
-		if body, ok := parts[fmt.Sprintf("rows/%d", i)]; ok {
+	maps.Copy(l.answered, c.Models)
+	for part, body := range parts {
+		if strings.HasPrefix(part, "rows/") {
+			l.saved[part] = body
+		}
+	}
+	for _, q := range l.rows {
+		if body, ok := parts[q.part()]; ok {
 			if err := q.load(body); err != nil {
 				return fmt.Errorf("asset %s: carried rows: %w", l.Plate.ID, err)
 			}
-			l.saved[fmt.Sprintf("rows/%d", i)] = body
 		}
 	}
 	if len(parts) == 0 {

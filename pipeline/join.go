@@ -72,6 +72,7 @@ func (s *Shard) line(id asset.ID) (*line, error) {
 		return nil, nil
 	}
 	l := newLine(made)
+	l.follow(s.scorer)
 	if s.recall != nil {
 		parts, err := s.recall(id)
 		if err != nil {

@@ -18,7 +18,9 @@ type line struct {
 	loadN        asset.Number
 	fusions      []*fusion // one for each component, in the nameplate's order
 	alarms       []*alarm
+	edition      uint64 // of the models' line-up that rows follow
 	rows         []*sequence
+	answered     map[string]string // by component: the version that spoke last
 	spectra      time.Time         // when spectra were last kept
 	waiting      map[int64]bool    // readings that were pending at the restart
 	settled      bool              // new readings have begun to come
@@ -30,7 +32,7 @@ type line struct {
 }
 
 func newLine(l *Line) *line {
-	n := &line{Line: l, cutters: map[string]*cutter{}, saved: map[string][]byte{}, speed: asset.Missing(), loadN: asset.Missing()}
+	n := &line{Line: l, cutters: map[string]*cutter{}, saved: map[string][]byte{}, answered: map[string]string{}, speed: asset.Missing(), loadN: asset.Missing()}
 	n.Window, n.Fusion, n.Alarm = l.Window.withDefaults(), l.Fusion.withDefaults(), l.Alarm.withDefaults()
 	if l.Plate.SpeedRpm > 0 {
 		n.speed = asset.Number(l.Plate.SpeedRpm)
@@ -49,9 +51,6 @@ func newLine(l *Line) *line {
 	for range l.Plate.Components {
 		n.fusions = append(n.fusions, &fusion{opt: n.Fusion})
 		n.alarms = append(n.alarms, &alarm{opt: n.Alarm})
-	}
-	for i := range l.Models {
-		n.rows = append(n.rows, &sequence{in: l.Models[i]})
 	}
 	return n
 }
@@ -78,7 +77,7 @@ func (l *line) operate(at time.Time, points []asset.Point) {
 		case l.Window.Speed:
 			l.speed = asset.Number(p.Value)
 			if len(l.cutters) > 0 {
-				l.follow(asset.SpeedAt{Time: at, Rpm: p.Value})
+				l.turn(asset.SpeedAt{Time: at, Rpm: p.Value})
 			}
 		case l.Window.Load:
 			l.loadN = asset.Number(p.Value)
@@ -86,9 +85,9 @@ func (l *line) operate(at time.Time, points []asset.Point) {
 	}
 }
 
-// follow keeps a reading of the speed and drops those that no window to come needs:
+// turn keeps a reading of the speed and drops those that no window to come needs:
 // all that are older than two windows but the newest of them.
-func (l *line) follow(s asset.SpeedAt) {
+func (l *line) turn(s asset.SpeedAt) {
 	longest := max(l.Window.Seconds, 1)
 	for _, s := range l.Window.Longer {
 		longest = max(longest, s)
@@ -102,13 +101,41 @@ func (l *line) follow(s asset.SpeedAt) {
 	l.speeds = append(slices.Delete(l.speeds, 0, old), s)
 }
 
+// follow makes the rows what the models in use want to read. Those that any of them
+// reads still go on; a version that reads others begins with none.
+func (l *line) follow(scorer Scorer) {
+	if scorer == nil {
+		return
+	}
+	want, edition := scorer.Reads(l.Plate.ID, l.edition)
+	if edition == l.edition {
+		return
+	}
+	l.edition = edition
+	old := map[string]*sequence{}
+	for _, q := range l.rows {
+		old[q.key] = q
+	}
+	l.rows = l.rows[:0:0]
+	for _, in := range want {
+		q := old[in.Key()]
+		if q == nil {
+			q = newSequence(in)
+		}
+		l.rows = append(l.rows, q)
+	}
+}
+
 // sequences adds the snapshot to the rows of each model and returns those that
 // are due for a score.
 func (l *line) sequences(s *features.Snapshot) []features.Sequence {
 	var out []features.Sequence
 	for _, q := range l.rows {
-		if due, ok := q.add(s); ok && !s.Learning {
-			out = append(out, due)
+		due := q.add(s)
+		if !s.Learning {
+			out = append(out, due...)
+		} else if len(due) > 0 {
+			q.fresh = q.in.Carries // it did not read these
 		}
 	}
 	return out

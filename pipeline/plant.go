@@ -17,7 +17,6 @@ type Line struct {
 	Monitor   Monitor
 	Twin      Deriver
 	View      func() twin.View // of the twin; nil when nobody reads
-	Models    []ModelInput
 	Fusion    FusionOptions
 	Alarm     AlarmOptions
 }
@@ -35,16 +34,6 @@ type Memory interface {
 	Load(b []byte) error
 	// Rewind forgets everything at t and later.
 	Rewind(t time.Time)
-}
-
-// ModelInput says which sequences a learned model gets for one component.
-type ModelInput struct {
-	Model     string // name by which the Scorer knows it
-	Component string
-	Keys      []string // channel/feature, in the order of the model's contract
-	Steps     int
-	Stride    int     // rows from one score to the next; default 1
-	PeriodS   float64 // spacing of rows; a gap of over three periods starts afresh
 }
 
 // Plant knows the line of every asset. ok is false for an asset that nobody declared.

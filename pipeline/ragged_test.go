@@ -125,7 +125,6 @@ func raggedPlant(opt WindowOptions) Plant {
 		}
 		l.Plate.Kinematics = &asset.Kinematics{Shafts: []asset.Shaft{{Name: "hss", Ratio: 1}}, Gears: []asset.Gear{{Shaft: "hss", Teeth: 7}}}
 		l.Extractor = wholly{features.NewExtractor(features.ExtractorOptions{}, l.Plate, room)}
-		l.Models = nil
 		return l, ok
 	}
 }
@@ -202,7 +201,7 @@ func TestAWindowHasTheMeasuredSpeed(t *testing.T) {
 		d := newDisk()
 		lined := func(id asset.ID) (*Line, bool) {
 			l, ok := plant(WindowOptions{Seconds: 1, Speed: "speed"})(id)
-			l.Plate.SpeedRpm, l.Plate.Channels, l.Extractor, l.Models = 1500, l.Plate.Channels[:1], speeds{&seen}, nil
+			l.Plate.SpeedRpm, l.Plate.Channels, l.Extractor = 1500, l.Plate.Channels[:1], speeds{&seen}
 			return l, ok
 		}
 		for !playOn(t, d, lined, h, func() int { return 1 }, stop) {

@@ -1,8 +1,8 @@
 package pipeline
 
 import (
-	"encoding/binary"
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
 	"math"
 	"strings"
 	"time"
@@ -10,76 +10,154 @@ import (
 	"github.com/telltale-iot/telltale/features"
 )
 
-// sequence collects the rows that a learned model reads.
+// sequence collects the rows that a learned model reads. A row is put together
+// from the snapshots of one period: it is complete when every feature that the row
+// before it had is there, and ends at the latest where the next one begins.
 type sequence struct {
-	in     ModelInput
-	rows   []float32 // the last Steps rows, oldest first
-	newest time.Time
-	since  int // rows since the last score
+	in     features.Reads
+	key    string      // of in
+	names  [][2]string // channel and feature of each input
+	whole  bool        // a row needs its whole period: something is aggregated
+	rows   []float32   // oldest first: the last Steps rows, or of a model that carries those it has not read
+	newest time.Time   // when the newest row began
+	since  int         // rows since the last score
+	had    []bool      // which features the last row had; nil before the first
+	row    partial
+	memory *features.Memory // of a model that carries
+	fresh  bool             // what it remembers does not belong to the next sequence
 }
 
-// add appends a row when the snapshot holds any of the model's features, at most
-// one for each period, and returns the sequence when a score is due. A gap of
-// more than three periods starts afresh.
-func (q *sequence) add(s *features.Snapshot) (features.Sequence, bool) {
-	row := make([]float32, len(q.in.Keys))
-	some := false
-	for i, key := range q.in.Keys {
-		channel, name, _ := strings.Cut(key, "/")
-		v := s.Value(channel, name)
-		row[i] = float32(v)
-		some = some || !math.IsNaN(v)
+// partial is the row under way.
+type partial struct {
+	began time.Time // zero: none is under way
+	value []float64
+	count []uint32
+}
+
+func newSequence(in features.Reads) *sequence {
+	q := &sequence{in: in, key: in.Key()}
+	for _, i := range in.Inputs {
+		channel, name, _ := strings.Cut(i.Name, "/")
+		q.names = append(q.names, [2]string{channel, name})
+		q.whole = q.whole || i.Agg != "" && i.Agg != "last"
 	}
-	since := s.Time.Sub(q.newest).Seconds()
-	if !some || (len(q.rows) > 0 && since < 0.5*q.in.PeriodS) {
-		return features.Sequence{}, false
+	if in.Carries {
+		q.memory = &features.Memory{}
 	}
-	if len(q.rows) > 0 && q.in.PeriodS > 0 && since > 3.5*q.in.PeriodS {
-		q.rows, q.since = nil, 0
+	return q
+}
+
+// part names the sequence in the carried state.
+func (q *sequence) part() string {
+	sum := sha256.Sum256([]byte(q.key))
+	return "rows/" + hex.EncodeToString(sum[:8])
+}
+
+// add takes a snapshot in and returns the sequences that are due for a score: at
+// most two, where it ends a row and completes the next. A gap of more than three
+// periods starts afresh.
+func (q *sequence) add(s *features.Snapshot) []features.Sequence {
+	now, some := make([]float64, len(q.names)), false
+	for i, n := range q.names {
+		now[i] = s.Value(n[0], n[1])
+		some = some || !math.IsNaN(now[i])
 	}
-	q.newest = s.Time
-	width := len(q.in.Keys)
-	q.rows = append(q.rows, row...)
+	var due []features.Sequence
+	age := s.Time.Sub(q.newest).Seconds()
+	if q.underWay() && age >= q.ends() {
+		due = q.close(s, due)
+	}
+	if !some || !q.underWay() && len(q.had) > 0 && age < q.ends() {
+		return due
+	}
+	if !q.underWay() {
+		if len(q.had) > 0 && q.in.PeriodS > 0 && age > 3.5*q.in.PeriodS {
+			q.forget()
+		}
+		q.newest = s.Time
+		q.row = partial{began: s.Time, value: make([]float64, len(now)), count: make([]uint32, len(now))}
+	}
+	for i, v := range now {
+		if !math.IsNaN(v) {
+			q.row.add(i, v, q.in.Inputs[i].Agg)
+		}
+	}
+	if !q.whole && q.complete() {
+		due = q.close(s, due)
+	}
+	return due
+}
+
+// ends is how many seconds after its beginning a row is over: half a period where
+// one value of each feature makes it, so that a source may be late or early by that.
+func (q *sequence) ends() float64 {
+	if q.whole {
+		return 0.99 * q.in.PeriodS
+	}
+	return 0.5 * q.in.PeriodS
+}
+
+func (q *sequence) underWay() bool { return !q.row.began.IsZero() }
+
+// complete is true when the row has what the last one had.
+func (q *sequence) complete() bool {
+	for i, n := range q.row.count {
+		if n == 0 && (q.had == nil || q.had[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// add takes one value in.
+func (r *partial) add(i int, v float64, agg string) {
+	r.count[i]++
+	switch {
+	case r.count[i] == 1:
+		r.value[i] = v
+	case agg == "mean":
+		r.value[i] += (v - r.value[i]) / float64(r.count[i])
+	case agg == "min":
+		r.value[i] = math.Min(r.value[i], v)
+	case agg == "max":
+		r.value[i] = math.Max(r.value[i], v)
+	default:
+		r.value[i] = v
+	}
+}
+
+// close ends the row under way and adds the sequence to due when a score is.
+func (q *sequence) close(s *features.Snapshot, due []features.Sequence) []features.Sequence {
+	width := len(q.names)
+	if q.had == nil {
+		q.had = make([]bool, width)
+	}
+	for i, v := range q.row.value {
+		if q.had[i] = q.row.count[i] > 0; !q.had[i] {
+			v = math.NaN()
+		}
+		q.rows = append(q.rows, float32(v))
+	}
+	q.row = partial{}
 	if over := len(q.rows) - q.in.Steps*width; over > 0 {
 		q.rows = append(q.rows[:0:0], q.rows[over:]...)
 	}
 	q.since++
 	if len(q.rows) < q.in.Steps*width || q.since < q.in.Stride {
-		return features.Sequence{}, false
+		return due
 	}
 	q.since = 0
-	return features.Sequence{
-		Asset: s.Asset, Component: q.in.Component, Time: s.Time,
-		Steps: q.in.Steps, Width: width, Values: append([]float32(nil), q.rows...),
-	}, true
+	out := features.Sequence{
+		Asset: s.Asset, Component: q.in.Component, Reads: q.key, Time: s.Time,
+		Steps: q.in.Steps, Width: width, Values: append([]float32(nil), q.rows...), Regime: s.Regime, Memory: q.memory, Fresh: q.fresh,
+	}
+	if q.in.Carries {
+		q.rows, q.fresh = q.rows[:0], false // each row is read once
+	}
+	return append(due, out)
 }
 
-// save packs the rows: newest (Unix ns), rows since the last score, then the
-// values as little-endian float32.
-func (q *sequence) save() []byte {
-	b := make([]byte, 0, 16+4*len(q.rows))
-	b = binary.LittleEndian.AppendUint64(b, uint64(q.newest.UnixNano()))
-	b = binary.LittleEndian.AppendUint64(b, uint64(q.since))
-	for _, v := range q.rows {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-	}
-	return b
-}
-
-var errCarried = errors.New("carried state has another shape")
-
-func (q *sequence) load(b []byte) error {
-	if len(b) < 16 || len(b)%4 != 0 {
-		return errCarried
-	}
-	q.newest = time.Unix(0, int64(binary.LittleEndian.Uint64(b))).UTC()
-	q.since = int(binary.LittleEndian.Uint64(b[8:]))
-	q.rows = q.rows[:0]
-	for b = b[16:]; len(b) > 0; b = b[4:] {
-		q.rows = append(q.rows, math.Float32frombits(binary.LittleEndian.Uint32(b)))
-	}
-	if w := len(q.in.Keys); w == 0 || len(q.rows)%w != 0 || len(q.rows) > w*q.in.Steps {
-		q.rows, q.since = nil, 0 // another model reads other rows: start afresh
-	}
-	return nil
+// forget starts afresh.
+func (q *sequence) forget() {
+	q.rows, q.since, q.had, q.fresh = nil, 0, nil, q.in.Carries
 }

@@ -146,11 +146,15 @@ func (s *Shard) begin(batch []Arrival) {
 	}
 }
 
-// learned asks the model about every sequence that the batch completed, at once.
-// A failing model costs its view and nothing else.
+// learned asks the models about every sequence that the batch completed, at once.
+// A failing model costs its view and nothing else. Which models are in use is asked
+// once a batch, so that a swap never falls into one.
 func (s *Shard) learned(ctx context.Context, moments []*moment) {
 	var batch []features.Sequence
 	var owner []*moment
+	for _, m := range moments {
+		m.line.follow(s.scorer)
+	}
 	for _, m := range moments {
 		for _, q := range m.line.sequences(&m.snapshot) {
 			batch, owner = append(batch, q), append(owner, m)
@@ -165,8 +169,33 @@ func (s *Shard) learned(ctx context.Context, moments []*moment) {
 		return
 	}
 	for i, a := range said {
+		s.fx.Scores = append(s.fx.Scores, a.Scores...)
+		if a.View == "" {
+			continue // read beside production alone
+		}
+		owner[i].said = append(owner[i].said, a.Assessment)
+		if a.Reason != "" {
+			s.fx.Counts["unscored-"+string(a.Reason)]++
+			continue
+		}
 		s.fx.Counts["scored"]++
-		owner[i].said = append(owner[i].said, a)
+		s.swapped(owner[i].line, a)
+	}
+}
+
+// swapped writes into the asset's history that another version speaks from now on.
+func (s *Shard) swapped(l *line, a features.Answer) {
+	for _, score := range a.Scores {
+		if !score.Serves {
+			continue
+		}
+		before := l.answered[a.Component]
+		l.answered[a.Component] = score.Model
+		if before != "" && before != score.Model {
+			s.fx.Events = append(s.fx.Events, TwinEvent{
+				Asset: l.Plate.ID, Time: a.Time, Kind: "model-changed", Payload: fmt.Sprintf("%s: %s instead of %s", a.Component, score.Model, before),
+			})
+		}
 	}
 }
 

@@ -90,8 +90,12 @@ func (a *adder) Load(parts map[string][]byte) error {
 // echo scores a sequence by its sum.
 type echo struct{}
 
-func (echo) Score(_ context.Context, batch []features.Sequence) ([]asset.Assessment, error) {
-	out := make([]asset.Assessment, len(batch))
+func (echo) Reads(asset.ID, uint64) ([]features.Reads, uint64) {
+	return []features.Reads{{Component: "bearing", Inputs: []features.Input{{Name: "temperature/value"}, {Name: "x/mean"}}, Steps: 5, PeriodS: 1}}, 1
+}
+
+func (echo) Score(_ context.Context, batch []features.Sequence) ([]features.Answer, error) {
+	out := make([]features.Answer, len(batch))
 	for i, q := range batch {
 		var sum float64
 		for _, v := range q.Values {
@@ -99,7 +103,7 @@ func (echo) Score(_ context.Context, batch []features.Sequence) ([]asset.Assessm
 				sum += float64(v)
 			}
 		}
-		out[i] = asset.Assessment{
+		out[i].Assessment = asset.Assessment{
 			Component: q.Component, View: asset.Learned, Source: "echo", Time: q.Time, Score: asset.Number(sum), P: asset.Number(math.Exp(-math.Abs(sum) / 2)),
 			FailP: asset.Missing(), Limit: asset.Missing(), Trust: 1, RUL: asset.NoRUL(),
 		}
@@ -119,7 +123,6 @@ func plant(opt WindowOptions) Plant {
 				Metrics:  []asset.Metric{{Name: "temperature"}, {Name: "speed"}},
 			},
 			Window: opt, Checker: plain{}, Extractor: mean{}, Monitor: &adder{}, Twin: &adder{},
-			Models: []ModelInput{{Model: "m", Component: "bearing", Keys: []string{"temperature/value", "x/mean"}, Steps: 5, PeriodS: 1}},
 		}, true
 	}
 }

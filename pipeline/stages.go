@@ -42,11 +42,16 @@ type Monitor interface {
 	Carried
 }
 
-// Scorer is the learned view. Rows of a batch do not influence each other. It
-// answers with one assessment for each sequence, in order; an error fails the
-// learned view of the batch and nothing else.
+// Scorer is the learned view. It is safe for concurrent use.
 type Scorer interface {
-	Score(ctx context.Context, batch []features.Sequence) ([]asset.Assessment, error)
+	// Reads are the sequences that the models in use want of an asset, and the
+	// edition of the line-up that says so. A caller that knows this edition gets
+	// no list again. An edition is never 0.
+	Reads(id asset.ID, known uint64) ([]features.Reads, uint64)
+	// Score answers with one Answer for each sequence, in order. Rows of a batch do
+	// not influence each other, but sequences of one Memory are read in their order.
+	// An error fails the learned view of the batch and nothing else.
+	Score(ctx context.Context, batch []features.Sequence) ([]features.Answer, error)
 }
 
 // Deriver is the derived view: the twin of one asset. It is owned by the
@@ -79,6 +84,7 @@ type Effects struct {
 	Low     int64 // position of the oldest reading that an open window still needs
 	Frames  []Frame
 	Risks   []asset.Risk
+	Scores  []asset.Score // of every version that ran, for comparison
 	Alerts  []asset.Alert // each as it stands after the batch; those that changed
 	Events  []TwinEvent
 	Views   []twin.View         // copies for readers, of the assets that moved; not stored

@@ -167,7 +167,7 @@ func (b *backtest) identity(w *works) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("classes: %w", err)
 	}
-	fmt.Fprintf(h, "%s\n%s\n%s %s %s %d\n%s\n%s\n%s\n", plates, classes, b.from, b.to, features.Version, backtestShards, w.baselines.digest(), w.learned.digest(), w.modelDigests())
+	fmt.Fprintf(h, "%s\n%s\n%s %s %s %d\n%s\n%s\n%s\n", plates, classes, b.from, b.to, features.Version, backtestShards, w.baselines.digest(), w.learned.digest(), w.use.digests())
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
@@ -305,7 +305,7 @@ func (b *backtest) works(set *dataset.Set) (*works, func(), error) {
 	if w.learned, err = useLearned(repo, w.plates, classes); err != nil {
 		return nil, nil, err
 	}
-	use, err := w.useModels(repo, b.models, library, slog.Default())
+	use, err := w.useModels(inUse{repo: repo, refs: b.models, library: library, stages: inProduction, log: slog.Default()})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -113,17 +113,17 @@ func (b *benchmark) model(ctx context.Context) error {
 		return nil
 	}
 	w := newWorks(classes, farm.Nameplates())
-	use, err := w.useModels(repo, nil, b.onnx, slog.New(slog.DiscardHandler))
+	use, err := w.useModels(inUse{repo: repo, library: b.onnx, stages: inProduction, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
 	defer use.Close()
-	if w.scorer == nil {
+	if !use.any() {
 		fmt.Fprintln(b.stderr, "model: left out: no model is shipped for the simulated turbines, or ONNX Runtime was not found")
 		return nil
 	}
 	for _, want := range w.wanted() {
-		c, ok := w.contracts[want.key]
+		c, ok := use.live[want.key].Contract()
 		if !ok {
 			continue
 		}
@@ -140,7 +140,7 @@ func (b *benchmark) scoring(ctx context.Context, w *works, id asset.ID, key mode
 	batch := make([]features.Sequence, rows)
 	for i := range batch {
 		batch[i] = features.Sequence{
-			Asset: id, Component: key.Component, Time: time.Unix(int64(i), 0), Steps: c.Window, Width: len(c.Features),
+			Asset: id, Component: key.Component, Reads: c.Reads(key.Component).Key(), Time: time.Unix(int64(i), 0), Steps: c.Window, Width: len(c.Features),
 			Values: make([]float32, c.Window*len(c.Features)),
 		}
 		for j := range batch[i].Values {

@@ -120,7 +120,7 @@ func (d *demo) works(farm *simulate.Farm, log *slog.Logger) (*works, func(), err
 	if err := shipModels(repo, d.onnx); err != nil {
 		log.Warn("no learned view", "error", err)
 	}
-	use, err := w.useModels(repo, nil, d.onnx, log)
+	use, err := w.useModels(inUse{repo: repo, library: d.onnx, stages: inService, log: log})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -16,50 +16,160 @@ import (
 	"github.com/telltale-iot/telltale/models/onnx"
 )
 
-// inUse is the learned models of a run.
+// inUse is the learned models of a run: for each class and component that asks for
+// one, what scores it now.
 type inUse struct {
-	live map[models.Key]*models.Live
+	w       *works
+	repo    *models.Repository
+	refs    []string // versions that are named instead of those in production
+	library string
+	stages  []models.Stage // that are put in use
+	log     *slog.Logger
+	live    map[models.Key]*models.Live
+	took    func(ref string, rows int, t time.Duration)
 }
 
+// The stages that are put in use: a backtest judges as production does.
+var (
+	inProduction = []models.Stage{models.Production}
+	inService    = []models.Stage{models.Production, models.Canary, models.Shadow}
+)
+
 // Close lets the models go after their last batch.
-func (u inUse) Close() {
+func (u *inUse) Close() {
 	for _, l := range u.live {
 		l.Close() //nolint:errcheck,gosec // a model that cannot be closed is gone all the same
 	}
 }
 
-// useModels opens the model of each component that a class names and the
-// repository has in production, or that refs name instead. Without ONNX Runtime
+// useModels puts in use, for each component that a class names a model for, what the
+// repository has at the given stages, or what refs name instead. Without ONNX Runtime
 // the flow goes on without a learned view, unless a class requires it.
-func (w *works) useModels(repo *models.Repository, refs []string, library string, log *slog.Logger) (inUse, error) {
-	u := inUse{live: map[models.Key]*models.Live{}}
-	w.contracts = map[models.Key]models.Contract{}
-	if repo == nil {
-		if len(refs) > 0 {
-			return u, fmt.Errorf("%w: --model %s needs --repo, the repository that holds it", errUsage, refs[0])
+func (w *works) useModels(u inUse) (*inUse, error) {
+	u.w, u.live = w, map[models.Key]*models.Live{}
+	w.use = &u
+	if u.repo == nil {
+		if len(u.refs) > 0 {
+			return &u, fmt.Errorf("%w: --model %s needs --repo, the repository that holds it", errUsage, u.refs[0])
 		}
-		return u, w.missing(nil)
+		return &u, w.missing(nil)
 	}
-	var bad []error
 	for _, want := range w.wanted() {
-		if err := w.use(&u, repo, refs, library, want, log); err != nil {
-			bad = append(bad, err)
-		}
+		u.live[want.key] = models.NewLive()
 	}
-	if err := errors.Join(bad...); err != nil {
+	if err := u.refresh(true); err != nil {
 		u.Close()
-		return inUse{}, err
+		return &u, err
 	}
 	if len(u.live) > 0 {
 		w.scorer = models.NewScorer(u.live, models.Options{
-			ClassOf:  func(id asset.ID) string { return w.classes.Of(w.plates[id].Kind).Kind },
-			HorizonH: func(kind string) float64 { return w.classes.Of(kind).HorizonH },
-			Report: func(k models.Key, err error) {
-				log.Warn("model failed", "class", k.Class, "component", k.Component, "error", err)
-			},
+			PartsOf: w.parts, HorizonH: func(kind string) float64 { return w.classes.Of(kind).HorizonH }, Took: u.took,
+			Report: func(ref string, err error) { u.log.Warn("model failed", "model", ref, "error", err) },
 		})
 	}
-	return u, nil
+	return &u, nil
+}
+
+// parts are an asset's class and components.
+func (w *works) parts(id asset.ID) (kind string, components []string) {
+	plate := w.plates[id]
+	for _, c := range plate.Components {
+		components = append(components, c.Name)
+	}
+	return w.classes.Of(plate.Kind).Kind, components
+}
+
+// refresh puts in use what the repository says now; first is true at the start, when
+// whatever is missing or does not fit is an error. Later the old models stay in use.
+func (u *inUse) refresh(first bool) error {
+	var bad []error
+	for _, m := range u.w.wanted() {
+		where, err := u.placements(m)
+		if err == nil {
+			err = u.live[m.key].Set(where, func(p models.Placement) (models.Model, error) { return u.open(p, m.key) })
+		}
+		switch {
+		case err == nil && first && len(where) == 0:
+			u.log.Info("no model in production", "model", m.name, "class", m.key.Class, "component", m.key.Component)
+		case errors.Is(err, models.ErrNoRuntime) && !m.required:
+			if first {
+				u.log.Warn("no learned view", "model", m.name, "error", err)
+			}
+		case err != nil:
+			bad = append(bad, fmt.Errorf("for %s/%s: %w", m.key.Class, m.key.Component, err))
+		}
+	}
+	return errors.Join(bad...)
+}
+
+// placements are the versions of a model that are to score, and for whom.
+func (u *inUse) placements(m want) ([]models.Placement, error) {
+	for _, r := range u.refs {
+		if strings.HasPrefix(r, m.name+":") || !strings.Contains(r, ":") {
+			v, _, err := u.repo.Get(r)
+			if err != nil {
+				return nil, fmt.Errorf("model %s: %w", r, err)
+			}
+			return []models.Placement{{Ref: v.Ref(), Digest: v.Digest, Stage: models.Production}}, nil
+		}
+	}
+	all, err := u.repo.List()
+	if err != nil {
+		return nil, err
+	}
+	var out []models.Placement
+	for _, v := range all {
+		if v.Name == m.name && slices.Contains(u.stages, v.Stage) {
+			out = append(out, models.Placement{Ref: v.Ref(), Digest: v.Digest, Stage: v.Stage, Share: v.Share})
+		}
+	}
+	if len(out) == 0 && m.required {
+		return nil, fmt.Errorf("model %s: %w: the class requires it", m.name, models.ErrNotFound)
+	}
+	return out, nil
+}
+
+// open loads a version for a class and component that can feed it.
+func (u *inUse) open(p models.Placement, k models.Key) (models.Model, error) {
+	_, file, err := u.repo.Get(p.Ref)
+	if err != nil {
+		return models.Model{}, err
+	}
+	runner, err := onnx.OpenBytes(file, onnx.Options{Library: u.library, Produced: u.w.produced(k)})
+	if err != nil {
+		return models.Model{}, err
+	}
+	contract := runner.Contract()
+	contract.Name, _, _ = strings.Cut(p.Ref, ":")
+	return models.Model{Contract: contract, Runner: runner}, nil
+}
+
+// any is true while some version scores.
+func (u *inUse) any() bool {
+	if u == nil {
+		return false
+	}
+	for _, l := range u.live {
+		if len(l.Placements()) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// digests name what is in use.
+func (u *inUse) digests() []string {
+	out := []string{}
+	if u == nil {
+		return out
+	}
+	for _, l := range u.live {
+		for _, p := range l.Placements() {
+			out = append(out, p.Ref+"@"+p.Digest)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // want is a model that a class asks for, for one component.
@@ -101,37 +211,6 @@ func (w *works) missing(err error) error {
 	return nil
 }
 
-// use puts one model in use.
-func (w *works) use(u *inUse, repo *models.Repository, refs []string, library string, m want, log *slog.Logger) error {
-	ref := m.name
-	for _, r := range refs {
-		if strings.HasPrefix(r, m.name+":") || !strings.Contains(r, ":") {
-			ref = r
-		}
-	}
-	v, file, err := repo.Get(ref)
-	if errors.Is(err, models.ErrNotFound) && !m.required && ref == m.name {
-		log.Info("no model in production", "model", m.name, "class", m.key.Class, "component", m.key.Component)
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("model %s: %w", ref, err)
-	}
-	runner, err := onnx.OpenBytes(file, onnx.Options{Library: library, Produced: w.produced(m.key)})
-	if errors.Is(err, models.ErrNoRuntime) && !m.required {
-		log.Warn("no learned view", "model", ref, "error", err)
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("model %s for %s/%s: %w", ref, m.key.Class, m.key.Component, err)
-	}
-	contract := runner.Contract()
-	contract.Name = v.Ref()
-	u.live[m.key] = models.NewLive(models.Model{Contract: contract, Runner: runner})
-	w.contracts[m.key] = contract
-	return nil
-}
-
 // produced is what the flow can feed a model of that class and component: nil
 // when any feature may come, as from undeclared metrics.
 func (w *works) produced(k models.Key) []models.Input {
@@ -165,15 +244,6 @@ func (w *works) produced(k models.Key) []models.Input {
 			add(f.Key()+"_z", "1")
 		}
 	}
-	return out
-}
-
-func (w *works) modelDigests() []string {
-	out := []string{}
-	for _, c := range w.contracts {
-		out = append(out, c.Name+"@"+c.Digest)
-	}
-	slices.Sort(out)
 	return out
 }
 

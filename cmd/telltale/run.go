@@ -154,7 +154,7 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	if w.learned, err = useLearned(repo, w.plates, w.classes); err != nil {
 		return err
 	}
-	use, err := w.useModels(repo, nil, conf.Models.ONNXRuntime, log)
+	use, err := w.useModels(inUse{repo: repo, library: conf.Models.ONNXRuntime, stages: inService, log: log})
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func openMQTT(ctx context.Context, c mqttConfig, next int64, log *slog.Logger) (
 
 // shortcomings say what a reader of the page has to know.
 func (w *works) shortcomings() []string {
-	if w.scorer == nil {
+	if !w.use.any() {
 		return []string{"No learned view: no model is in use. Physics and rules judge alone."}
 	}
 	return nil

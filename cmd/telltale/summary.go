@@ -62,7 +62,7 @@ func summarize(ctx context.Context, in summaryInput) (*summary, error) {
 		Dataset: in.set.Name, Title: in.set.Title, Version: version, Assets: len(in.w.ids),
 		In: map[string]int64{}, Refused: map[string]int64{}, Missing: map[string]int64{}, Out: map[string]int64{},
 		WallS: in.took.Seconds(), Resumed: in.resumed, Alerts: len(in.alerts), Orders: in.orders,
-		Features: features.Version, Models: in.w.modelDigests(), Baselines: in.w.baselines.digest(), Parameters: in.w.learned.digest(),
+		Features: features.Version, Models: in.w.use.digests(), Baselines: in.w.baselines.digest(), Parameters: in.w.learned.digest(),
 	}
 	for k, n := range in.refused {
 		counts[k] += n
@@ -103,7 +103,7 @@ func notes(in summaryInput) []string {
 			out = append(out, fmt.Sprintf("kind %s has no class: the generic one was used", k))
 		}
 	}
-	if in.w.scorer == nil {
+	if !in.w.use.any() {
 		out = append(out, "no learned view: no model in use for these assets")
 	}
 	if len(in.w.ids) < 10 {

@@ -9,7 +9,6 @@ import (
 	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/ingest"
-	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/twin"
 )
@@ -19,10 +18,10 @@ import (
 type works struct {
 	classes   class.Set
 	plates    map[asset.ID]asset.Nameplate
-	ids       []asset.ID // in the order they were declared
-	baselines *baselines // nil: every asset learns its own
-	learned   *learned   // nil: nothing was learned from history
-	contracts map[models.Key]models.Contract
+	ids       []asset.ID      // in the order they were declared
+	baselines *baselines      // nil: every asset learns its own
+	learned   *learned        // nil: nothing was learned from history
+	use       *inUse          // nil: no learned view was asked for
 	scorer    pipeline.Scorer // nil: no learned view
 }
 
@@ -97,7 +96,6 @@ func (w *works) line(plate asset.Nameplate, space *features.Workspace) (*pipelin
 		Extractor: extractor,
 		Monitor:   monitor,
 		Twin:      tw,
-		Models:    w.inputs(c, plate),
 		Fusion: pipeline.FusionOptions{
 			HorizonH: c.HorizonH, Prior: c.Fusion.Prior, CapML: c.Fusion.CapML, CapPhysics: c.Fusion.CapPhysics, CapRule: c.Fusion.CapRule,
 			HalfLifeH: c.Fusion.HalfLifeH, AnomalyRisk: c.Fusion.AnomalyRisk,
@@ -210,23 +208,6 @@ func derived(c class.Class, opt *features.MonitorOptions) (err error) {
 		opt.Zones = append(opt.Zones, features.ZoneTable(z))
 	}
 	return nil
-}
-
-// inputs are the sequences that the models in use want of an asset.
-func (w *works) inputs(c class.Class, plate asset.Nameplate) []pipeline.ModelInput {
-	var out []pipeline.ModelInput
-	for _, part := range plate.Components {
-		contract, ok := w.contracts[models.Key{Class: c.Kind, Component: part.Name}]
-		if !ok {
-			continue
-		}
-		in := pipeline.ModelInput{Model: contract.Name, Component: part.Name, Steps: contract.Window, Stride: contract.Stride, PeriodS: contract.PeriodS}
-		for _, f := range contract.Features {
-			in.Keys = append(in.Keys, f.Name)
-		}
-		out = append(out, in)
-	}
-	return out
 }
 
 // limits are what the class says may come in.
