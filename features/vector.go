@@ -134,7 +134,7 @@ type Sequence struct {
 // Memory is what stateful models remember of one asset, by the digest of the model.
 // The asset's line owns it; a scorer reads and replaces what is in it while it
 // scores a sequence that points to it.
-type Memory struct{ States map[string]Recurrent }
+type Memory struct{ States map[string]Recurrent } // nil: nothing
 
 // Recurrent is what one version remembers.
 type Recurrent struct {

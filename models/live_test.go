@@ -70,18 +70,18 @@ func contract(digest string) models.Contract {
 }
 
 // in puts one model in production.
-func in(t testing.TB, c models.Contract, r models.Runner) *models.Live {
-	t.Helper()
+func in(tb testing.TB, c models.Contract, r models.Runner) *models.Live {
+	tb.Helper()
 	l := models.NewLive()
-	set(t, l, map[string]models.Model{c.Digest: {Contract: c, Runner: r}}, models.Placement{Ref: c.Name + ":" + c.Digest, Digest: c.Digest, Stage: models.Production})
+	set(tb, l, map[string]models.Model{c.Digest: {Contract: c, Runner: r}}, models.Placement{Ref: c.Name + ":" + c.Digest, Digest: c.Digest, Stage: models.Production})
 	return l
 }
 
 // set puts placements in use, whose models are taken from the shelf by digest.
-func set(t testing.TB, l *models.Live, shelf map[string]models.Model, p ...models.Placement) {
-	t.Helper()
+func set(tb testing.TB, l *models.Live, shelf map[string]models.Model, p ...models.Placement) {
+	tb.Helper()
 	if err := l.Set(p, func(p models.Placement) (models.Model, error) { return shelf[p.Digest], nil }); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 

@@ -138,7 +138,7 @@ func (p *prepared) recall(q *features.Sequence, c Contract) {
 			}
 		}
 	}
-	if ok && !(c.State.Regime && r.Regime != q.Regime) {
+	if ok && (!c.State.Regime || r.Regime == q.Regime) {
 		p.state, p.last, p.rows = r.Values, r.Last, r.Rows
 	}
 }

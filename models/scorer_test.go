@@ -26,9 +26,9 @@ func (echo) Run(_ context.Context, batch []models.Row) ([]models.Result, error) 
 }
 func (echo) Close() error { return nil }
 
-func scorer(t testing.TB, c models.Contract, r models.Runner) *models.Scorer {
-	t.Helper()
-	return models.NewScorer(map[models.Key]*models.Live{{}: nil, {Component: "bearing"}: in(t, c, r)}, models.Options{})
+func scorer(tb testing.TB, c models.Contract, r models.Runner) *models.Scorer {
+	tb.Helper()
+	return models.NewScorer(map[models.Key]*models.Live{{}: nil, {Component: "bearing"}: in(tb, c, r)}, models.Options{})
 }
 
 // score1 scores one sequence that is cut as the model wants it.

@@ -65,7 +65,9 @@ func (q *sequence) load(b []byte) error {
 	q.newest, q.since, q.fresh, q.had, q.rows = c.Newest, c.Since, c.Fresh, c.Had, unpacked(c.Rows)
 	q.row = partial{began: c.Began, value: c.Value, count: c.Count}
 	if q.memory != nil {
-		q.memory.States = map[string]features.Recurrent{}
+		if len(c.States) > 0 {
+			q.memory.States = map[string]features.Recurrent{}
+		}
 		for _, s := range c.States {
 			q.memory.States[s.Digest] = features.Recurrent{At: s.At, Rows: s.Rows, Values: unpacked(s.Values), Last: unpacked(s.Last), Regime: s.Regime}
 		}
