@@ -79,6 +79,7 @@ type Effects struct {
 	Low     int64 // position of the oldest reading that an open window still needs
 	Frames  []Frame
 	Risks   []asset.Risk
+	Scores  []asset.Score // of every version that ran, for comparison
 	Alerts  []asset.Alert // each as it stands after the batch; those that changed
 	Events  []TwinEvent
 	Views   []twin.View         // copies for readers, of the assets that moved; not stored
