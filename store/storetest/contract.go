@@ -29,9 +29,10 @@ type Exporter interface {
 	Counts(ctx context.Context) (map[string]int64, error)
 }
 
-// Keeping is how long a store remembers.
+// Keeping is what a store remembers of a run, and how long.
 type Keeping interface {
 	Facts
+	Answers
 	Prune(ctx context.Context, before time.Time) (int64, error)
 }
 
@@ -91,7 +92,6 @@ type Answers interface {
 // Store is all of it.
 type Store interface {
 	Flow
-	Answers
 	Page
 	Desk
 }
