@@ -49,6 +49,26 @@ type OrderFilter struct {
 	Limit  int // newest first; 0 means no limit
 }
 
+// ScoreFilter selects scores; its zero selects all.
+type ScoreFilter struct {
+	Asset     asset.ID
+	Component string
+	Models    []string  // NAME:VERSION; empty: any
+	Digests   []string  // SHA-256 of model files; empty: any
+	From, To  time.Time // both included; a zero From or To does not bound
+}
+
+// ScoreCount says how one version of a model did at one stage.
+type ScoreCount struct {
+	Model    string // NAME:VERSION
+	Digest   string
+	Stage    string
+	N        int64 // answers, with a score or without
+	Abnormal int64
+	Missing  int64 // had too little to read
+	Failed   int64 // the model failed, or answered with no number
+}
+
 // Series is the course of one feature, oldest point first.
 type Series struct {
 	Key    string // channel/feature

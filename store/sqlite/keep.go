@@ -43,6 +43,9 @@ func (s *Store) Keep(ctx context.Context, fx pipeline.Effects) error {
 }
 
 func (s *Store) keepAll(ctx context.Context, fx pipeline.Effects) error {
+	if err := s.keepScores(ctx, fx.Scores); err != nil {
+		return err
+	}
 	for i := range fx.Frames {
 		if err := s.keepFrame(ctx, &fx.Frames[i]); err != nil {
 			return fmt.Errorf("frame of asset %s: %w", fx.Frames[i].Asset, err)

@@ -11,7 +11,7 @@ import (
 // that the flow never waits long for it.
 const pruneStep = time.Hour
 
-// Prune forgets frames, spectra and risks from before an instant of event time,
+// Prune forgets frames, spectra, scores and risks from before an instant of event time,
 // but for each component's latest risk, and returns how many. Alerts, orders,
 // twin events and carried state stay.
 func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
@@ -19,6 +19,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
 	for _, table := range []struct{ name, spare string }{
 		{"frame", ""},
 		{"spectrum", ""},
+		{"score", ""},
 		{"risk", " AND NOT EXISTS (SELECT 1 FROM risk_latest l WHERE l.asset = risk.asset AND l.component = risk.component AND l.time = risk.time)"},
 	} {
 		n, err := s.prune(ctx, table.name, table.spare, before.UnixNano())

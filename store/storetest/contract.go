@@ -29,9 +29,10 @@ type Exporter interface {
 	Counts(ctx context.Context) (map[string]int64, error)
 }
 
-// Keeping is how long a store remembers.
+// Keeping is what a store remembers of a run, and how long.
 type Keeping interface {
 	Facts
+	Answers
 	Prune(ctx context.Context, before time.Time) (int64, error)
 }
 
@@ -82,6 +83,12 @@ type Page interface {
 	Cases
 }
 
+// Answers is the side of a store that compares versions of models.
+type Answers interface {
+	EachScore(ctx context.Context, filter store.ScoreFilter, f func(asset.Score) error) error
+	ScoreCounts(ctx context.Context, from, to time.Time) ([]store.ScoreCount, error)
+}
+
 // Store is all of it.
 type Store interface {
 	Flow
@@ -107,6 +114,9 @@ func Run(t *testing.T, open Opener) {
 		"display is thinned from the newest":  thinned,
 		"export is sorted":                    sorted,
 		"what is too old is forgotten":        pruned,
+		"scores are read by version":          scored,
+		"scores are counted by version":       scoresCounted,
+		"scores come and go with the batch":   scoresAtomic,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t, t.TempDir(), Plan)) })
 	}

@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/models"
+	"github.com/telltale-iot/telltale/store"
+)
+
+func (s *Store) keepScores(ctx context.Context, scores []asset.Score) error {
+	type version struct{ digest, name string }
+	known := map[version]int64{}
+	for i := range scores {
+		r := &scores[i]
+		v := version{r.Digest, r.Model}
+		id, ok := known[v]
+		if !ok {
+			// The update changes nothing: it makes RETURNING answer for a row that is there.
+			err := s.row(ctx, "INSERT INTO model (digest, name) VALUES (?, ?) ON CONFLICT (digest, name) DO UPDATE SET name = excluded.name RETURNING id",
+				[]any{v.digest, v.name}, &id)
+			if err != nil {
+				return fmt.Errorf("model %s: %w", v.name, err)
+			}
+			known[v] = id
+		}
+		if err := s.exec(ctx, `INSERT OR REPLACE INTO score (time, asset, component, model, inputs, stage, serves, regime, score, p, abnormal, reason)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, r.Time.UnixNano(), string(r.Asset), r.Component, id, r.Inputs, r.Stage, r.Serves, r.Regime,
+			finite(float64(r.Score)), finite(float64(r.P)), r.Abnormal, string(r.Reason)); err != nil {
+			return fmt.Errorf("score of asset %s, %s by %s: %w", r.Asset, r.Component, v.name, err)
+		}
+	}
+	return nil
+}
+
+// EachScore calls f for every score that the filter selects, ordered by time,
+// asset, component and digest. It stops at the first error, which it returns.
+func (s *Store) EachScore(ctx context.Context, filter store.ScoreFilter, f func(asset.Score) error) error {
+	from, to := bounds(filter.From, filter.To)
+	names, err := json.Marshal(filter.Models)
+	if err != nil {
+		return fmt.Errorf("scores: %w", err)
+	}
+	digests, err := json.Marshal(filter.Digests)
+	if err != nil {
+		return fmt.Errorf("scores: %w", err)
+	}
+	return s.query(ctx, func(rows *sql.Rows) error {
+		r, err := scanScore(rows)
+		if err != nil {
+			return err
+		}
+		return f(r)
+	}, `SELECT s.time, s.asset, s.component, m.name, m.digest, s.inputs, s.stage, s.serves, s.regime, s.score, s.p, s.abnormal, s.reason
+		FROM score s CROSS JOIN model m ON m.id = s.model WHERE s.time BETWEEN ?1 AND ?2 AND (?3 = '' OR s.asset = ?3) AND (?4 = '' OR s.component = ?4)
+		AND (?5 = 'null' OR m.name IN (SELECT value FROM json_each(?5))) AND (?6 = 'null' OR m.digest IN (SELECT value FROM json_each(?6)))
+		ORDER BY s.time, s.asset, s.component, m.digest, m.name`,
+		from, to, string(filter.Asset), filter.Component, string(names), string(digests))
+}
+
+func scanScore(row scanner) (asset.Score, error) {
+	var (
+		r          asset.Score
+		t          int64
+		id, reason string
+		score, p   sql.NullFloat64
+	)
+	err := row.Scan(&t, &id, &r.Component, &r.Model, &r.Digest, &r.Inputs, &r.Stage, &r.Serves, &r.Regime, &score, &p, &r.Abnormal, &reason)
+	r.Time, r.Asset, r.Reason, r.Score, r.P = time.Unix(0, t).UTC(), asset.ID(id), asset.Reason(reason), number(score), number(p)
+	return r, err
+}
+
+// ScoreCounts adds up the answers in [from, to] by version and stage, in the
+// order of digest, name and stage. A zero from or to does not bound.
+func (s *Store) ScoreCounts(ctx context.Context, from, to time.Time) ([]store.ScoreCount, error) {
+	low, high := bounds(from, to)
+	var counts []store.ScoreCount
+	err := s.query(ctx, func(rows *sql.Rows) error {
+		var c store.ScoreCount
+		var reason string
+		if err := rows.Scan(&c.Digest, &c.Model, &c.Stage, &reason, &c.N, &c.Abnormal); err != nil {
+			return err
+		}
+		switch {
+		case models.Failed(asset.Reason(reason)):
+			c.Failed = c.N
+		case reason != "":
+			c.Missing = c.N
+		}
+		if k := len(counts) - 1; k >= 0 && counts[k].Digest == c.Digest && counts[k].Model == c.Model && counts[k].Stage == c.Stage {
+			last := &counts[k]
+			last.N, last.Abnormal, last.Missing, last.Failed = last.N+c.N, last.Abnormal+c.Abnormal, last.Missing+c.Missing, last.Failed+c.Failed
+			return nil
+		}
+		counts = append(counts, c)
+		return nil
+	}, `SELECT m.digest, m.name, s.stage, s.reason, count(*), sum(s.abnormal) FROM score s CROSS JOIN model m ON m.id = s.model
+		WHERE s.time BETWEEN ? AND ? GROUP BY m.digest, m.name, s.stage, s.reason ORDER BY m.digest, m.name, s.stage, s.reason`, low, high)
+	if err != nil {
+		return nil, fmt.Errorf("counts of scores: %w", err)
+	}
+	return counts, nil
+}
+
+// bounds are the stored instants of a span that may be open at either end.
+func bounds(from, to time.Time) (low, high int64) {
+	low, high = math.MinInt64, math.MaxInt64
+	if !from.IsZero() {
+		low = from.UnixNano()
+	}
+	if !to.IsZero() {
+		high = to.UnixNano()
+	}
+	return low, high
+}
