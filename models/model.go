@@ -65,6 +65,7 @@ type Contract struct {
 	SelfTest    SelfTest          `json:"-"`
 	X           string            `json:"-"` // name of the graph's input
 	Y           string            `json:"-"` // name of its first output
+	Flat        bool              `json:"-"` // the graph reads [batch, time × columns] instead of [batch, time, columns]
 }
 
 // Input is one feature a model reads.
@@ -79,6 +80,7 @@ type State struct {
 	Out    []string `json:"outputs"`
 	OnSwap string   `json:"on_swap"` // StateReset or StateKeep
 	Regime bool     `json:"reset_on_regime,omitempty"`
+	Dims   [][2]int `json:"-"` // of each input: layers × directions, hidden
 }
 
 // Reference is the distribution of a feature, or of the scores, that later values
