@@ -44,6 +44,9 @@ func (c Contract) Columns() int {
 	return len(c.Features)
 }
 
+// Flat says that the graph reads a sequence as one row of time × columns values.
+func (c Contract) Flat() bool { return len(c.Dims) == 2 }
+
 // Fits says whether the flow can feed the model: produced are the features it
 // makes, periodS the period at which it cuts sequences (0 means any).
 func (c Contract) Fits(produced []Input, periodS float64) error {

@@ -102,10 +102,10 @@ func (g *graphFile) data(c *Contract, v valueInfo) {
 	if !g.float(where, v) || !v.shaped {
 		return
 	}
+	c.Dims = v.dims
 	columns, steps := int64(c.Columns()), int64(c.Window)
 	switch {
 	case len(v.dims) == 2:
-		c.Flat = true
 		if want := columns * steps; want > 0 && v.dims[1] > 0 && v.dims[1] != want {
 			g.find("width", Finding{where, fmt.Sprintf("has %d values, pdm.window and pdm.features make %d × %d", v.dims[1], steps, columns), ""})
 		}
@@ -155,7 +155,7 @@ func (g *graphFile) answer(c *Contract, v valueInfo) {
 		return
 	}
 	fits := func(v valueInfo) bool {
-		return v.kind == "tensor" && v.elem == 1 && (!v.shaped || c.answers(v.dims))
+		return v.kind == "tensor" && v.elem == 1 && (!v.shaped || c.Answers(v.dims))
 	}
 	if fits(v) {
 		if v.shaped && len(v.dims) > 0 {
@@ -170,12 +170,12 @@ func (g *graphFile) answer(c *Contract, v valueInfo) {
 		}
 	}
 	if g.float(where, v) {
-		g.find("answer", Finding{where, fmt.Sprintf("is %s: %s", shapeText(v.dims), c.wanted()), ""})
+		g.find("answer", Finding{where, fmt.Sprintf("is %s: %s", shapeText(v.dims), c.Wanted()), ""})
 	}
 }
 
-// answers says whether the first output may have the given dims; below 1 any.
-func (c *Contract) answers(dims []int64) bool {
+// Answers says whether the first output may have the given dims; below 1 any.
+func (c Contract) Answers(dims []int64) bool {
 	is := func(i int, want int) bool { return dims[i] < 1 || want == 0 || dims[i] == int64(want) }
 	switch c.Output {
 	case OutputRUL:
@@ -185,7 +185,7 @@ func (c *Contract) answers(dims []int64) bool {
 	case OutputModes:
 		return len(dims) == 2 && is(1, len(c.Modes))
 	case OutputError:
-		if c.Flat && len(dims) == 2 {
+		if c.Flat() && len(dims) == 2 {
 			return dims[1] < 1 || len(c.Features) == 0 || dims[1]%int64(len(c.Features)) == 0
 		}
 		return len(dims) == 3 && is(2, len(c.Features)) && (dims[1] < 1 || c.Window == 0 || dims[1] <= int64(c.Window))
@@ -193,8 +193,8 @@ func (c *Contract) answers(dims []int64) bool {
 	return true // pdm.output is wrong, and said to be
 }
 
-// wanted says what answers takes.
-func (c *Contract) wanted() string {
+// Wanted says what Answers takes.
+func (c Contract) Wanted() string {
 	switch c.Output {
 	case OutputRUL:
 		return "rul wants [batch, 1 or 3]"

@@ -294,7 +294,7 @@ func (r *reader) selfTest(c Contract) {
 	if len(t.Input) == 0 || len(t.Output) == 0 || len(t.Input) > maxWindow {
 		r.fail("pdm.selftest", "needs input rows and output values")
 	}
-	if c.State != nil || c.Flat {
+	if c.State != nil {
 		if len(t.Input) != c.Window {
 			r.fail("pdm.selftest", "has %d rows, pdm.window is %d", len(t.Input), c.Window)
 		}

@@ -65,7 +65,7 @@ type Contract struct {
 	SelfTest    SelfTest          `json:"-"`
 	X           string            `json:"-"` // name of the graph's input
 	Y           string            `json:"-"` // name of its first output
-	Flat        bool              `json:"-"` // the graph reads [batch, time × columns] instead of [batch, time, columns]
+	Dims        []int64           `json:"-"` // of the input, -1 where any fits: [batch, time, columns], or [batch, time × columns]
 }
 
 // Input is one feature a model reads.
