@@ -65,6 +65,7 @@ type Contract struct {
 	SelfTest    SelfTest          `json:"-"`
 	X           string            `json:"-"` // name of the graph's input
 	Y           string            `json:"-"` // name of its first output
+	Dims        []int64           `json:"-"` // of the input, -1 where any fits: [batch, time, columns], or [batch, time × columns]
 }
 
 // Input is one feature a model reads.
@@ -80,6 +81,7 @@ type State struct {
 	OnSwap string   `json:"on_swap"` // StateReset or StateKeep
 	Regime bool     `json:"reset_on_regime,omitempty"`
 	WarmUp int      `json:"warm_up,omitempty"` // rows after a reset of which nothing is said
+	Dims   [][2]int `json:"-"` // of each input: layers × directions, hidden
 }
 
 // Reference is the distribution of a feature, or of the scores, that later values

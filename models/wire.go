@@ -7,7 +7,7 @@ import (
 )
 
 // graphFile is what the loader wants to know of an ONNX file before a runtime
-// sees it (onnx.proto3 of ONNX 1.16; field numbers are given where they are read).
+// sees it (onnx.proto3 of ONNX 1.20; field numbers are given where they are read).
 type graphFile struct {
 	ir       int64
 	opsets   []opset
@@ -15,10 +15,11 @@ type graphFile struct {
 	inputs   []valueInfo
 	outputs  []valueInfo
 	weights  map[string]bool // initializers: not inputs, though old files list them as such
-	domains  map[string]bool // of all nodes
 	nodes    int
 	elements int64 // of all tensors
-	external bool  // some tensor's data lies outside the file
+	unsafe   bool  // one of the findings forbids to load it
+	found    []Finding
+	told     map[string]bool // findings of which one is enough
 }
 
 type opset struct {
@@ -27,9 +28,11 @@ type opset struct {
 }
 
 type valueInfo struct {
-	name string
-	elem int64   // 1 is float32
-	dims []int64 // -1 when dynamic
+	name   string
+	kind   string  // "tensor", "sequence", …
+	elem   int64   // of onnx.TensorProto.DataType; 1 is float32
+	shaped bool    // dims are known
+	dims   []int64 // -1 when dynamic
 }
 
 var errWire = errors.New("not an ONNX file")
@@ -62,7 +65,7 @@ func fields(b []byte, f func(field uint64, v uint64, sub []byte) error) error {
 			if len(b) < size {
 				return errWire
 			}
-			b = b[size:]
+			sub, b = b[:size], b[size:]
 		case 2:
 			size, n := binary.Uvarint(b)
 			if n <= 0 || size > uint64(len(b)-n) {
@@ -79,9 +82,23 @@ func fields(b []byte, f func(field uint64, v uint64, sub []byte) error) error {
 	return nil
 }
 
+// find notes a finding once for each key.
+func (g *graphFile) find(key string, f Finding) {
+	if !g.told[key] {
+		g.told[key] = true
+		g.found = append(g.found, f)
+	}
+}
+
+// never notes a finding that forbids to load the file.
+func (g *graphFile) never(key string, f Finding) {
+	g.unsafe = true
+	g.find(key, f)
+}
+
 // readGraph reads a ModelProto.
 func readGraph(b []byte) (graphFile, error) {
-	g := graphFile{props: map[string]string{}, weights: map[string]bool{}, domains: map[string]bool{}}
+	g := graphFile{props: map[string]string{}, weights: map[string]bool{}, told: map[string]bool{}}
 	seen := false
 	err := fields(b, func(field, v uint64, sub []byte) error {
 		switch field {
@@ -91,27 +108,16 @@ func readGraph(b []byte) (graphFile, error) {
 			seen = true
 			return g.graph(sub, 0)
 		case 8: // opset_import
-			var o opset
-			err := fields(sub, func(field, v uint64, sub []byte) error {
-				switch field {
-				case 1:
-					o.domain = string(sub)
-				case 2:
-					o.version = int64(v)
-				}
-				return nil
-			})
+			o, err := readOpset(sub)
 			g.opsets = append(g.opsets, o)
 			return err
 		case 14: // metadata_props
-			return g.prop(sub)
+			key, value, err := readProp(sub)
+			g.props[key] = value
+			return err
 		case 25: // functions
-			return fields(sub, func(field, _ uint64, sub []byte) error {
-				if field == 7 {
-					return g.node(sub, 1)
-				}
-				return nil
-			})
+			g.never("function", Finding{"file", "defines operators of its own: only plain graphs are read",
+				"onnx.inliner.inline_local_functions(model)"})
 		}
 		return nil
 	})
@@ -121,9 +127,22 @@ func readGraph(b []byte) (graphFile, error) {
 	return g, err
 }
 
-func (g *graphFile) prop(b []byte) error {
-	var key, value string
-	err := fields(b, func(field, _ uint64, sub []byte) error {
+func readOpset(b []byte) (opset, error) {
+	var o opset
+	err := fields(b, func(field, v uint64, sub []byte) error {
+		switch field {
+		case 1:
+			o.domain = string(sub)
+		case 2:
+			o.version = int64(v)
+		}
+		return nil
+	})
+	return o, err
+}
+
+func readProp(b []byte) (key, value string, err error) {
+	err = fields(b, func(field, _ uint64, sub []byte) error {
 		switch field {
 		case 1:
 			key = string(sub)
@@ -132,8 +151,7 @@ func (g *graphFile) prop(b []byte) error {
 		}
 		return nil
 	})
-	g.props[key] = value
-	return err
+	return key, value, err
 }
 
 // graph reads a GraphProto; only the outermost one has inputs and outputs of interest.
@@ -146,14 +164,13 @@ func (g *graphFile) graph(b []byte, depth int) error {
 		case 1: // node
 			return g.node(sub, depth)
 		case 5: // initializer
-			return g.tensor(sub)
+			name, err := g.tensor(sub)
+			if depth == 0 {
+				g.weights[name] = true
+			}
+			return err
 		case 15: // sparse_initializer
-			return fields(sub, func(field, _ uint64, sub []byte) error {
-				if field == 1 || field == 2 {
-					return g.tensor(sub)
-				}
-				return nil
-			})
+			g.never("sparse", Finding{"file", "holds a sparse weight: only dense ones are read", "store it dense, as numpy_helper.from_array(w.toarray(), name)"})
 		case 11, 12: // input, output
 			if depth > 0 {
 				return nil
@@ -170,78 +187,77 @@ func (g *graphFile) graph(b []byte, depth int) error {
 	})
 }
 
+// node reads a NodeProto and what hangs on it.
 func (g *graphFile) node(b []byte, depth int) error {
 	g.nodes++
-	domain := ""
+	name, op, domain := "", "", ""
+	layout := false
 	err := fields(b, func(field, _ uint64, sub []byte) error {
 		switch field {
+		case 3:
+			name = string(sub)
+		case 4:
+			op = string(sub)
 		case 7:
 			domain = string(sub)
-		case 5: // attribute
-			return fields(sub, func(field, _ uint64, sub []byte) error {
-				switch field {
-				case 5, 10: // t, tensors
-					return g.tensor(sub)
-				case 6, 11: // g, graphs
-					return g.graph(sub, depth+1)
-				}
-				return nil
-			})
+		case 5:
+			one, err := g.attribute(sub, depth)
+			layout = layout || one
+			return err
 		}
 		return nil
 	})
-	g.domains[domain] = true
+	where := "node " + op
+	if name != "" {
+		where = fmt.Sprintf("node %q (%s)", name, op)
+	}
+	if !ownDomain(domain) {
+		g.never("domain "+domain, Finding{where, fmt.Sprintf("is of domain %s: only ai.onnx and ai.onnx.ml", domain),
+			"export without custom operators, and save the model before the runtime optimises it"})
+	}
+	if layout && (op == "LSTM" || op == "GRU" || op == "RNN") {
+		g.find("layout "+name, Finding{where, "has layout=1: ONNX Runtime's CPU provider runs layout=0 only", "Transpose to [time, batch, features] before it"})
+	}
 	return err
 }
 
-func (g *graphFile) tensor(b []byte) error {
-	size := int64(1)
-	grow := func(d uint64) {
-		if d > maxElements || size > maxElements {
-			size = maxElements + 1
-			return
-		}
-		size *= int64(d)
-	}
-	err := fields(b, func(field, v uint64, sub []byte) error {
+// attribute reads an AttributeProto and says whether it is layout=1.
+func (g *graphFile) attribute(b []byte, depth int) (layout bool, err error) {
+	name, i := "", uint64(0)
+	err = fields(b, func(field, v uint64, sub []byte) error {
 		switch field {
-		case 1: // dims, packed or not
-			if sub == nil {
-				grow(v)
-			}
-			for len(sub) > 0 {
-				d, n := binary.Uvarint(sub)
-				if n <= 0 {
-					return errWire
-				}
-				grow(d)
-				sub = sub[n:]
-			}
-		case 8: // name
-			g.weights[string(sub)] = true
-		case 13: // external_data
-			g.external = true
-		case 14: // data_location
-			g.external = g.external || v != 0
+		case 1:
+			name = string(sub)
+		case 3:
+			i = v
+		case 5, 10: // t, tensors
+			_, err := g.tensor(sub)
+			return err
+		case 6, 11: // g, graphs
+			return g.graph(sub, depth+1)
+		case 22, 23: // sparse_tensor, sparse_tensors
+			g.never("sparse", Finding{"file", "holds a sparse weight: only dense ones are read", "store it dense"})
 		}
 		return nil
 	})
-	if g.elements <= maxElements {
-		g.elements += size
-	}
-	return err
+	return name == "layout" && i == 1, err
 }
 
-// readValueInfo reads a ValueInfoProto with a tensor type.
+// readValueInfo reads a ValueInfoProto.
 func readValueInfo(b []byte) (valueInfo, error) {
-	var v valueInfo
+	v := valueInfo{kind: "untyped value"}
 	err := fields(b, func(field, _ uint64, sub []byte) error {
 		switch field {
 		case 1:
 			v.name = string(sub)
 		case 2: // type
 			return fields(sub, func(field, _ uint64, sub []byte) error {
-				if field != 1 { // tensor_type
+				kind, ok := valueKinds[field]
+				if !ok {
+					return nil
+				}
+				v.kind = kind
+				if field != 1 {
 					return nil
 				}
 				return fields(sub, v.tensorType)
@@ -252,11 +268,15 @@ func readValueInfo(b []byte) (valueInfo, error) {
 	return v, err
 }
 
+// valueKinds are the fields of a TypeProto.
+var valueKinds = map[uint64]string{1: "tensor", 4: "sequence", 5: "map", 7: "opaque value", 8: "sparse tensor", 9: "optional value"}
+
 func (v *valueInfo) tensorType(field, n uint64, sub []byte) error {
 	switch field {
 	case 1:
 		v.elem = int64(n)
 	case 2: // shape
+		v.shaped = true
 		return fields(sub, func(field, _ uint64, sub []byte) error {
 			if field != 1 { // dim
 				return nil

@@ -74,7 +74,12 @@ func (s *Session) Run(ctx context.Context, inputs []Tensor) ([]Tensor, error) {
 		in[i] = v
 	}
 	out := make([]ort.Value, s.outputs)
-	if err := s.run(ctx, in, out); err != nil {
+	opts, err := ort.NewRunOptions()
+	if err != nil {
+		return nil, fmt.Errorf("run options: %w", err)
+	}
+	defer opts.Destroy() //nolint:errcheck // releases memory only
+	if err := s.run(ctx, opts, in, out); err != nil {
 		return nil, err
 	}
 	res := make([]Tensor, len(out))
@@ -91,8 +96,9 @@ func (s *Session) Run(ctx context.Context, inputs []Tensor) ([]Tensor, error) {
 	return res, wrong
 }
 
-// run is the one place where a graph runs. When ctx ends, the run is told to stop.
-func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
+// run is the one place where a graph runs. When ctx ends, the run is told to
+// stop by way of opts, which belong to this call.
+func (s *Session) run(ctx context.Context, opts *ort.RunOptions, in, out []ort.Value) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
@@ -104,21 +110,16 @@ func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
 	if ctx.Done() == nil {
 		return s.ort.Run(in, out)
 	}
-	opts, err := ort.NewRunOptions()
-	if err != nil {
-		return fmt.Errorf("run options: %w", err)
-	}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		_ = opts.Terminate()
 		close(ended)
 	})
-	err = s.ort.RunWithOptions(in, out, opts)
+	err := s.ort.RunWithOptions(in, out, opts)
 	if !stop() {
-		<-ended // Terminate must be over before its options go
-		err = errors.Join(ctx.Err(), err)
+		<-ended // the caller may free the options once this returns
+		err = errors.Join(ctx.Err(), err, opts.UnsetTerminate())
 	}
-	_ = opts.Destroy()
 	return err
 }
 
