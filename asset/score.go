@@ -9,7 +9,7 @@ type Score struct {
 	Component string
 	Model     string // NAME:VERSION
 	Digest    string // SHA-256 of the model file
-	Inputs    string // SHA-256 of what it read, first 16 hexadecimal digits
+	Inputs    string // hash of what it read, 16 hexadecimal digits
 	Stage     string // production, canary, shadow
 	Serves    bool   // this answer went into the risk
 	Regime    string

@@ -81,7 +81,7 @@ type State struct {
 	OnSwap string   `json:"on_swap"` // StateReset or StateKeep
 	Regime bool     `json:"reset_on_regime,omitempty"`
 	WarmUp int      `json:"warm_up,omitempty"` // rows after a reset of which nothing is said
-	Dims   [][2]int `json:"-"` // of each input: layers × directions, hidden
+	Dims   [][2]int `json:"-"`                 // of each input: layers × directions, hidden
 }
 
 // Reference is the distribution of a feature, or of the scores, that later values

@@ -5,18 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"path/filepath"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
-	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/dataset"
-	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/ingest"
-	"github.com/telltale-iot/telltale/models"
-	"github.com/telltale-iot/telltale/simulate"
 )
 
 // decode measures the ways in.
@@ -94,66 +89,5 @@ func (b *benchmark) payloads(ctx context.Context) error {
 			}
 		}
 		return float64(messages * len(r.Points)), nil
-	})
-}
-
-// model measures the shipped models; without ONNX Runtime it says so and goes on.
-func (b *benchmark) model(ctx context.Context) error {
-	classes, err := class.Shipped()
-	if err != nil {
-		return err
-	}
-	farm, err := simulate.New(simulate.Options{Turbines: 1, Duration: time.Hour, Healthy: true})
-	if err != nil {
-		return err
-	}
-	repo := openRepository(filepath.Join(b.dir, "models"))
-	if err := shipModels(repo, b.onnx); err != nil {
-		fmt.Fprintln(b.stderr, "model: left out:", err)
-		return nil
-	}
-	w := newWorks(classes, farm.Nameplates())
-	use, err := w.useModels(inUse{repo: repo, library: b.onnx, stages: inProduction, log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer use.Close()
-	if !use.any() {
-		fmt.Fprintln(b.stderr, "model: left out: no model is shipped for the simulated turbines, or ONNX Runtime was not found")
-		return nil
-	}
-	for _, want := range w.wanted() {
-		c, ok := use.live[want.key].Contract()
-		if !ok {
-			continue
-		}
-		for _, rows := range []int{1, 64} {
-			if err := b.scoring(ctx, w, farm.Nameplates()[0].ID, want.key, c, rows); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (b *benchmark) scoring(ctx context.Context, w *works, id asset.ID, key models.Key, c models.Contract, rows int) error {
-	batch := make([]features.Sequence, rows)
-	for i := range batch {
-		batch[i] = features.Sequence{
-			Asset: id, Component: key.Component, Reads: c.Reads(key.Component).Key(), Time: time.Unix(int64(i), 0), Steps: c.Window, Width: len(c.Features),
-			Values: make([]float32, c.Window*len(c.Features)),
-		}
-		for j := range batch[i].Values {
-			batch[i].Values[j] = float32(math.Sin(float64(i + j)))
-		}
-	}
-	return b.rate(ctx, "model", fmt.Sprintf("%s batch=%d", key.Component, rows), "sequences", func() (float64, error) {
-		calls := max(256/rows, 1)
-		for range calls {
-			if _, err := w.scorer.Score(ctx, batch); err != nil {
-				return 0, err
-			}
-		}
-		return float64(calls * rows), nil
 	})
 }

@@ -35,6 +35,10 @@ var (
 	inService    = []models.Stage{models.Production, models.Canary, models.Shadow}
 )
 
+// gatherFor is how long a shard waits for the others' sequences, so that they share
+// a run of the model: the latency that the learned view adds at most by it.
+const gatherFor = 5 * time.Millisecond
+
 // Close lets the models go after their last batch.
 func (u *inUse) Close() {
 	for _, l := range u.live {
