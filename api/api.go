@@ -2,7 +2,7 @@
 // risk, one asset, its trends and spectra, alerts with their evidence, work
 // orders, and a stream of what changes.
 //
-// It only reads. Whoever starts it hands in the readers it declares here; each
+// It reads, but for the stages of models. Whoever starts it hands in the readers it declares here; each
 // is asked with the request's context and must be safe for concurrent use.
 // Times are RFC 3339 in UTC, a missing number is null, errors are RFC 9457
 // problem documents with one line that says what to do.
@@ -146,6 +146,10 @@ type Options struct {
 	Alerts  Alerts
 	Orders  Orders
 	Journal Journal
+	Models  Models // nil: there are none
+
+	Token   string // that a change has to bring; empty: see Trusted
+	Trusted bool   // without a token, changes are taken from this machine: it listens on the loopback alone
 
 	Hub      *Hub                        // live messages; default: a hub that nobody publishes to
 	Status   func() Status               // default: an empty status

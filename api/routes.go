@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -38,6 +40,11 @@ func (s *server) routes() http.Handler {
 	get("orders/{id}", s.order)
 	get("events", s.events)
 	get("status", s.status)
+	if s.opt.Models != nil {
+		get("models", s.models)
+		get("models/{name}", s.models)
+		mux.Handle("POST /api/v1/models/{name}/stage", s.timed("models/{name}/stage", s.changing(s.json(s.move))))
+	}
 	mux.HandleFunc("GET /api/v1/stream", s.stream)
 	mux.HandleFunc("/api/", s.unknown)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -130,10 +137,10 @@ func (s *server) json(a answer) http.Handler {
 func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		fail(w, http.StatusMethodNotAllowed, "this API only reads: use GET")
+		fail(w, http.StatusMethodNotAllowed, "nothing is changed here: use GET")
 		return
 	}
-	fail(w, http.StatusNotFound, "no such path: try /api/v1/assets, alerts, orders, events or status")
+	fail(w, http.StatusNotFound, "no such path: try /api/v1/assets, alerts, orders, events, models or status")
 }
 
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
@@ -156,6 +163,16 @@ func (s *server) status(r *http.Request) (any, error) {
 	}
 	st.Counts = counts
 	return st, nil
+}
+
+// loopbackHost holds for the names of this machine alone: a page that was rebound to
+// its address still calls it by another.
+func loopbackHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // write sends v as JSON. It is encoded before the head is sent, so that an

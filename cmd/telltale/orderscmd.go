@@ -46,7 +46,7 @@ func ordersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "orders", Short: "Work orders: what was asked for and what the ERP has of it",
 		Long: "list and show ask a running service. check compares with the ERP. forward, retry and park work on a folder:\n" +
-			"the API only reads.",
+			"the API does not change orders.",
 		Example: "  telltale orders list\n  telltale orders forward --out out/femto -c telltale.yaml",
 		Args:    exactly("list|show|check|forward|retry|park"),
 		RunE:    unknownVerb,
@@ -140,7 +140,7 @@ func (c *client) printOrder(to io.Writer, o workorders.Order) error {
 func ordersRetry(c *client) *cobra.Command {
 	return ordersAct(c, &cobra.Command{
 		Use: "retry ID --data DIR", Short: "Send a parked order on its way again",
-		Long:    "Works on the folder of a service or a backtest, running or not: the API only reads.",
+		Long:    "Works on the folder of a service or a backtest, running or not: the API does not change orders.",
 		Example: "  telltale orders retry 0a1b2c3d-… --data data",
 	}, workorders.Retry)
 }
@@ -149,7 +149,7 @@ func ordersPark(c *client) *cobra.Command {
 	var why string
 	cmd := ordersAct(c, &cobra.Command{
 		Use: "park ID --data DIR", Short: "Take an order out of the forwarder's hands",
-		Long:    "Works on the folder of a service or a backtest, running or not: the API only reads.",
+		Long:    "Works on the folder of a service or a backtest, running or not: the API does not change orders.",
 		Example: "  telltale orders park 0a1b2c3d-… --data data --why \"ordered by telephone\"",
 	}, func(o workorders.Order) (workorders.Order, error) { return workorders.Park(o, why) })
 	cmd.Flags().StringVar(&why, "why", "parked by hand", "why, kept with the order")
