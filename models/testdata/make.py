@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "train"))
 import bad  # noqa: E402
 import export  # noqa: E402
+import kinds  # noqa: E402
 
 rng = np.random.default_rng(7)
 
@@ -143,3 +144,5 @@ write("two-inputs", small("two", [node("Sub", ["x", "x2"], ["err"])], inputs=("x
 write("fixed-batch", small("fixed", [node("Identity", ["x"], ["err"])], shape=(1, "time", 2)))
 
 bad.make(HERE / "bad")
+for name, m in kinds.files():
+    write(name, m)
