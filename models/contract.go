@@ -17,11 +17,14 @@ func Parse(file []byte) (Contract, error) {
 	sum := sha256.Sum256(file)
 	g, err := readGraph(file)
 	if err != nil {
-		what := "is " + err.Error() + ", or was cut off"
-		if len(file) == 0 {
-			what = "is empty"
+		f := Finding{"file", "is " + err.Error() + ", or was cut off", "copy or export it again"}
+		switch {
+		case len(file) == 0:
+			f.What = "is empty"
+		case errors.Is(err, errDeep):
+			f.What, f.Fix = "has "+err.Error(), "export without nested If, Loop and Scan"
 		}
-		return Contract{}, &ContractError{Unsafe: true, Findings: []Finding{{"file", what, "copy or export it again"}}}
+		return Contract{}, &ContractError{Unsafe: true, Findings: []Finding{f}}
 	}
 	r := reader{props: g.props}
 	c := r.contract()

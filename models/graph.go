@@ -33,8 +33,11 @@ func ownDomain(d string) bool { return d == "" || d == "ai.onnx" || d == "ai.onn
 // the contract with the graph's names.
 func (g *graphFile) check(c *Contract) {
 	g.versions()
-	if g.nodes > maxNodes || g.elements > maxElements {
-		g.never("size", Finding{"file", fmt.Sprintf("is too large: %d nodes (at most %d), more than or %d tensor elements (at most %d)", g.nodes, maxNodes, g.elements, maxElements), ""})
+	if g.nodes > maxNodes {
+		g.never("nodes", Finding{"file", fmt.Sprintf("is too large: %d nodes, at most %d", g.nodes, maxNodes), ""})
+	}
+	if g.elements > maxElements {
+		g.never("elements", Finding{"file", fmt.Sprintf("is too large: its weights have more than %d elements", maxElements), ""})
 	}
 	g.names(c)
 	if i := slices.IndexFunc(g.inputs, func(v valueInfo) bool { return v.name == c.X }); c.X != "" && i >= 0 {

@@ -40,6 +40,8 @@ var errWire = errors.New("not an ONNX file")
 // maxDepth bounds nested graphs (If, Loop, Scan inside each other).
 const maxDepth = 8
 
+var errDeep = fmt.Errorf("graphs nested deeper than %d", maxDepth)
+
 // fields calls f for each field of a protobuf message: v for a number, sub for
 // bytes. It allocates nothing.
 func fields(b []byte, f func(field uint64, v uint64, sub []byte) error) error {
@@ -157,7 +159,7 @@ func readProp(b []byte) (key, value string, err error) {
 // graph reads a GraphProto; only the outermost one has inputs and outputs of interest.
 func (g *graphFile) graph(b []byte, depth int) error {
 	if depth > maxDepth {
-		return fmt.Errorf("graphs nested deeper than %d", maxDepth)
+		return errDeep
 	}
 	return fields(b, func(field, _ uint64, sub []byte) error {
 		switch field {

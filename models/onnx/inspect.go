@@ -81,7 +81,7 @@ func answer(file []byte, rows [][]float32, follows []bool) ([][]float32, []model
 	ctx := context.Background()
 	_, shape, err := r.raw(ctx, []models.Row{{Values: rows[0]}})
 	if err != nil {
-		return fail("does not run: " + short(err.Error()))
+		return fail(notRun + ": " + reason(err))
 	}
 	if what := r.fixed(shape, &r.proof); what != "" {
 		return fail(what)
@@ -94,7 +94,7 @@ func answer(file []byte, rows [][]float32, follows []bool) ([][]float32, []model
 		}
 		got, err := r.Run(ctx, []models.Row{{Values: row, State: state}})
 		if err != nil {
-			return fail("does not run: " + short(err.Error()))
+			return fail(notRun + ": " + reason(err))
 		}
 		out[i], state = got[0].Values, got[0].State
 		if len(out[i]) == 0 || slices.ContainsFunc(out[i], notFinite) {

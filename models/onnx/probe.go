@@ -32,21 +32,32 @@ const tolerance = 1e-4
 // probeBatches are around the widths of vector registers.
 var probeBatches = []int{2, 3, 5, 8, 16, 17, 32}
 
+// notRun is how a finding about a failed run goes.
+const notRun = "does not run"
+
 // explain puts into a finding what the runtime says of a file that it does not load.
 func explain(err error) models.Finding {
-	text := strings.Join(strings.Fields(err.Error()), " ")
-	f := models.Finding{Where: "graph", What: "is not loaded by ONNX Runtime: " + short(text)}
-	switch {
-	case strings.Contains(text, "Could not find an implementation"):
+	f := models.Finding{Where: "graph", What: "is not loaded by ONNX Runtime: " + reason(err)}
+	if strings.Contains(err.Error(), "Could not find an implementation") {
 		f.Fix = "the CPU provider lacks this operator for this type: export in float32, without quantization"
-	case strings.Contains(text, "bad_alloc") || strings.Contains(text, "Failed to allocate"):
-		f.Fix = "it asks for more memory than is allowed"
 	}
 	return f
 }
 
+// reason is what the runtime says of a run that failed.
+func reason(err error) string {
+	for _, sign := range []string{"bad_alloc", "Failed to allocate", "bad allocation"} {
+		if strings.Contains(err.Error(), sign) {
+			return "it asks for more memory than is allowed"
+		}
+	}
+	return short(err.Error())
+}
+
+// short puts a message of the runtime on one line that can be read.
 func short(text string) string {
 	const most = 400
+	text = strings.Join(strings.Fields(text), " ")
 	if r := []rune(text); len(r) > most {
 		return string(r[:most]) + "…"
 	}
@@ -67,7 +78,7 @@ func (r *Runner) selfTest(ctx context.Context) []models.Finding {
 	}
 	got, _, err := r.raw(ctx, []models.Row{row})
 	if err != nil {
-		return fail("does not run: %s", short(err.Error()))
+		return fail(notRun+": %s", reason(err))
 	}
 	if len(got[0].Values) != len(t.Output) {
 		return fail("answers %d values, %d are expected", len(got[0].Values), len(t.Output))
@@ -100,7 +111,7 @@ func (r *Runner) probe(ctx context.Context) (Proof, []models.Finding) {
 	for i := range rows {
 		one, shape, err := r.raw(ctx, rows[i:i+1])
 		if err != nil {
-			fail("at %d steps does not run: %s", r.steps, short(err.Error()))
+			fail("at %d steps "+notRun+": %s", r.steps, reason(err))
 			return p, found
 		}
 		if i == 0 {
@@ -172,7 +183,7 @@ func (r *Runner) independent(ctx context.Context, rows []models.Row, alone []mod
 		}
 		got, _, err := r.raw(ctx, rows[:n])
 		if err != nil {
-			return serial, fmt.Sprintf("in a batch of %d does not run: %s", n, short(err.Error()))
+			return serial, fmt.Sprintf("in a batch of %d "+notRun+": %s", n, reason(err))
 		}
 		for i := range got {
 			if len(got[i].Values) != len(alone[i].Values) || !near(got[i].Values, alone[i].Values) || !near(got[i].State, alone[i].State) {

@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if len(os.Args) > 1 {
+		misbehave(os.Args[1])
+	}
 	os.Exit(m.Run())
 }
 

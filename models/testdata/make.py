@@ -15,7 +15,9 @@ from onnx import TensorProto, helper
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "train"))
+import bad  # noqa: E402
 import export  # noqa: E402
+import kinds  # noqa: E402
 
 rng = np.random.default_rng(7)
 
@@ -140,3 +142,7 @@ write("batch-mean", small("batchmean", [node("ReduceMean", ["x"], ["m"], axes=[0
 write("softplus", small("softplus", [node("ReduceMean", ["x"], ["a"], axes=[1]), node("Softplus", ["a"], ["b"]), node("Sub", ["x", "b"], ["err"])]))
 write("two-inputs", small("two", [node("Sub", ["x", "x2"], ["err"])], inputs=("x", "x2"), output=[0.0] * 12))
 write("fixed-batch", small("fixed", [node("Identity", ["x"], ["err"])], shape=(1, "time", 2)))
+
+bad.make(HERE / "bad")
+for name, m in kinds.files():
+    write(name, m)
