@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"gonum.org/v1/gonum/mat"
@@ -46,6 +47,15 @@ type RegimeKey struct {
 	Speed int `json:"speed,omitempty"`
 	Power int `json:"power,omitempty"`
 	Wind  int `json:"wind,omitempty"`
+}
+
+// String names the bin: "3/5" is the third of speed and the fifth of power, "w4" the
+// fourth of wind.
+func (k RegimeKey) String() string {
+	if k.Wind != 0 && k.Speed == 0 && k.Power == 0 {
+		return "w" + strconv.Itoa(k.Wind)
+	}
+	return strconv.Itoa(k.Speed) + "/" + strconv.Itoa(k.Power)
 }
 
 func (k RegimeKey) compare(b RegimeKey) int {
