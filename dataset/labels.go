@@ -23,6 +23,33 @@ type Label struct {
 	Start, End time.Time // zero where the file says nothing
 }
 
+// Verdict is one line of verdicts.csv: what an engineer found behind an alert.
+type Verdict struct {
+	Alert   string     // its ID
+	Verdict string     // confirmed, false-alarm, sensor, or another word
+	Mode    asset.Mode // what was found; empty where it was as the alert said
+	By      string
+	At      time.Time // when it was known
+	Note    string
+}
+
+// ReadVerdicts reads a file with the columns alert, verdict, mode, by, at and note.
+func ReadVerdicts(path string) ([]Verdict, error) {
+	var out []Verdict
+	err := readCSV(path, []string{"alert", "verdict", "mode", "by", "at", "note"}, func(f []string) error {
+		at, err := optionalTime(f[4])
+		switch {
+		case err != nil:
+			return fmt.Errorf("at: %w", err)
+		case at.IsZero() || f[0] == "" || f[1] == "":
+			return errors.New("alert, verdict or at is empty, want all three")
+		}
+		out = append(out, Verdict{Alert: f[0], Verdict: f[1], Mode: asset.Mode(f[2]), By: f[3], At: at, Note: f[5]})
+		return nil
+	})
+	return out, err
+}
+
 // Question is an instant at which a remaining life is asked for.
 type Question struct {
 	Asset asset.ID
@@ -32,9 +59,12 @@ type Question struct {
 var labelColumns = []string{"asset", "component", "mode", "kind", "start", "end"}
 
 // Labels reads labels.csv of a folder; a folder without one has no labels.
-func Labels(dir string) ([]Label, error) {
+func Labels(dir string) ([]Label, error) { return ReadLabels(filepath.Join(dir, "labels.csv")) }
+
+// ReadLabels reads a file of labels; one that is not there has none.
+func ReadLabels(path string) ([]Label, error) {
 	var out []Label
-	err := readCSV(filepath.Join(dir, "labels.csv"), labelColumns, func(f []string) (err error) {
+	err := readCSV(path, labelColumns, func(f []string) (err error) {
 		l := Label{Asset: asset.ID(f[0]), Component: f[1], Mode: asset.Mode(f[2]), Kind: f[3]}
 		if !slices.Contains([]string{"failure", "fault", "healthy", "maintenance"}, l.Kind) {
 			return fmt.Errorf("kind is %q, want failure, fault, healthy or maintenance", l.Kind)

@@ -23,10 +23,12 @@ type col struct {
 }
 
 // The nodes that files are made of. Numbers are optional: null means missing.
-func timeNode() parquet.Node   { return parquet.Timestamp(parquet.Microsecond) }
-func numberNode() parquet.Node { return parquet.Optional(parquet.Leaf(parquet.DoubleType)) }
-func boolNode() parquet.Node   { return parquet.Leaf(parquet.BooleanType) }
-func textNode() parquet.Node   { return parquet.Encoded(parquet.String(), &parquet.RLEDictionary) }
+func timeNode() parquet.Node         { return parquet.Timestamp(parquet.Microsecond) }
+func optionalTimeNode() parquet.Node { return parquet.Optional(timeNode()) }
+func numberNode() parquet.Node       { return parquet.Optional(parquet.Leaf(parquet.DoubleType)) }
+func boolNode() parquet.Node         { return parquet.Leaf(parquet.BooleanType) }
+func textNode() parquet.Node         { return parquet.Encoded(parquet.String(), &parquet.RLEDictionary) }
+
 func weightsNode() parquet.Node {
 	return parquet.Map(parquet.String(), parquet.Leaf(parquet.DoubleType))
 }
@@ -120,8 +122,15 @@ func (s *sheet) add(v parquet.Value, def int) {
 }
 
 func (s *sheet) time(t time.Time) { s.add(parquet.Int64Value(t.UnixMicro()), 0) }
-func (s *sheet) text(v string)    { s.add(parquet.ByteArrayValue([]byte(v)), 0) }
-func (s *sheet) flag(v bool)      { s.add(parquet.BooleanValue(v), 0) }
+func (s *sheet) optionalTime(t time.Time) {
+	if t.IsZero() {
+		s.add(parquet.NullValue(), 0)
+		return
+	}
+	s.add(parquet.Int64Value(t.UnixMicro()), 1)
+}
+func (s *sheet) text(v string) { s.add(parquet.ByteArrayValue([]byte(v)), 0) }
+func (s *sheet) flag(v bool)   { s.add(parquet.BooleanValue(v), 0) }
 
 func (s *sheet) number(v asset.Number) {
 	if !finite(float64(v)) {

@@ -49,9 +49,10 @@ type RegimeKey struct {
 	Wind  int `json:"wind,omitempty"`
 }
 
-// String names the bin: "3/5" for the fifth of power within the third of speed, "w4" by wind.
+// String names the bin: "3/5" is the third of speed and the fifth of power, "w4" the
+// fourth of wind.
 func (k RegimeKey) String() string {
-	if k.Wind != 0 {
+	if k.Wind != 0 && k.Speed == 0 && k.Power == 0 {
 		return "w" + strconv.Itoa(k.Wind)
 	}
 	return strconv.Itoa(k.Speed) + "/" + strconv.Itoa(k.Power)

@@ -111,8 +111,8 @@ type use struct {
 	scores []job
 }
 
-// part is a component as a model sees it.
-type part struct {
+// reading is a component that a model reads.
+type reading struct {
 	*loaded
 	component string
 }
@@ -148,7 +148,7 @@ func (s *Scorer) Score(ctx context.Context, batch []features.Sequence) ([]featur
 // beginning to its end, and lists what each version has to score.
 func (s *Scorer) plan(batch []features.Sequence) (uses []*use, release func()) {
 	lent := map[*Live]*lineup{}
-	keys := map[part]string{}
+	keys := map[reading]string{}
 	of := map[*loaded]*use{}
 	for i := range batch {
 		q := &batch[i]
@@ -171,7 +171,7 @@ func (s *Scorer) plan(batch []features.Sequence) (uses []*use, release func()) {
 		}
 		serves := n.serving(q.Asset)
 		for _, e := range n.scoring(q.Asset) {
-			k := part{e.loaded, q.Component}
+			k := reading{e.loaded, q.Component}
 			if keys[k] == "" {
 				keys[k] = e.Contract.Reads(q.Component).Key()
 			}

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"encoding/json"
-	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/telltale-iot/telltale/models"
@@ -50,29 +47,5 @@ func TestModelLife(t *testing.T) {
 	}
 	if code, out, bad := typed(t, "model", "show", v.Ref(), "--repo", repo); code != 0 {
 		t.Errorf("show: exit %d: %s%s", code, out, bad)
-	}
-}
-
-func TestExportTrainingMarksHeldOutAssets(t *testing.T) {
-	whole := made(t, shop.whole)
-	dir := filepath.Join(t.TempDir(), "train")
-	in := "gearbox_oil_temperature/residual_z"
-	note := parsed[trainingNote](t, "model", "export-training", whole, "--out", dir, "--class", "wind-turbine", "--component", "gearbox", "--inputs", in, "--json")
-	if len(note.Train) != 2 || len(note.Calibration) != 1 || slices.Contains(note.Train, note.Calibration[0]) {
-		t.Errorf("train %v, calibration %v; want 2 and another", note.Train, note.Calibration)
-	}
-	if info, err := os.Stat(filepath.Join(dir, "features.parquet")); err != nil || info.Size() == 0 {
-		t.Errorf("features.parquet: %v", err)
-	}
-	body, err := os.ReadFile(filepath.Join(dir, "training.json"))
-	var kept trainingNote
-	if err == nil {
-		err = json.Unmarshal(body, &kept)
-	}
-	if err != nil || kept.Command == "" {
-		t.Errorf("training.json: %v in %s", err, body)
-	}
-	if code, _, bad := typed(t, "model", "export-training", whole, "--out", dir, "--class", "wind-turbine", "--inputs", "no/such"); code != 1 {
-		t.Errorf("unknown input: exit %d %s, want 1", code, bad)
 	}
 }

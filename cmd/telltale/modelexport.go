@@ -3,9 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -24,41 +27,67 @@ import (
 	"github.com/telltale-iot/telltale/store/sqlite"
 )
 
-// trainingExport writes what a training script reads out of a finished run.
+// trainingExport writes what a training script reads out of a store.
 type trainingExport struct {
-	run, out, kind, component string
-	inputs                    []string
-	units                     map[string]string
-	from, to                  time.Time
-	rows                      map[asset.ID]int
+	from, out, kind, component string
+	config, labels, verdicts   string
+	asOf                       string
+	around                     time.Duration
+	inputs                     []string
+
+	until   time.Time // as --as-of says; zero for no limit
+	kinds   map[asset.ID]string
+	regimes features.RegimesOptions
+	past    past
+	points  map[asset.ID]*operatingPoint
+	note    trainingNote
+	rows    map[asset.ID]int
 }
 
-// trainingNote is training.json: what the rows are and which assets are whose.
+// trainingNote is training.json: what the rows are and which are for what.
 type trainingNote struct {
-	Class       string     `json:"asset_class"`
-	Component   string     `json:"component"`
-	Inputs      []string   `json:"inputs"`
-	Units       []string   `json:"units"`
-	Features    string     `json:"feature_version"`
-	Train       []asset.ID `json:"train"`
-	Calibration []asset.ID `json:"calibration"` // held out whole; empty: the last quarter of the time is
-	From        time.Time  `json:"from"`
-	To          time.Time  `json:"to"`
-	Command     string     `json:"command"`
+	Class     string         `json:"asset_class"`
+	Component string         `json:"component"`
+	Inputs    []string       `json:"inputs"`
+	Units     []string       `json:"units"`
+	Features  string         `json:"feature_version"`
+	SHA256    string         `json:"sha256"` // of features.parquet, for pdm.training_sha256
+	Split     trainingSplit  `json:"split"`
+	From      time.Time      `json:"from"`
+	To        time.Time      `json:"to"`
+	AsOf      *time.Time     `json:"as_of,omitempty"` // nothing in it was known later
+	Labels    map[string]int `json:"labels"`          // rows by label
+	Regimes   map[string]int `json:"regimes,omitempty"`
+	Command   string         `json:"command"`
 }
+
+// trainingSplit is by asset and by time: neighbours in time share what they saw.
+type trainingSplit struct {
+	Train         []asset.ID `json:"train"`       // learned from before TrainUntil, stopped by what comes after
+	Calibration   []asset.ID `json:"calibration"` // held out whole; none: what comes after CalibrateFrom is
+	TrainUntil    time.Time  `json:"train_until"`
+	CalibrateFrom time.Time  `json:"calibrate_from"`
+}
+
+// calibrationSpan is how much of the newest healthy time a model is calibrated on.
+const calibrationSpan = 90 * 24 * time.Hour
 
 func (m *modelShelf) exportTraining() *cobra.Command {
 	var e trainingExport
 	cmd := &cobra.Command{
-		Use: "export-training OUT --out DIR --class KIND --inputs A,B", Short: "Write the features of a finished backtest for training",
-		Long: "Takes the features of a backtest of healthy history and writes features.parquet with the chosen inputs alone, and\n" +
-			"training.json, which names the assets to learn from and those held out whole for calibration: a quarter of three\n" +
-			"or more, the choice that models/train/train.py makes. Labels are never written: what is not healthy has no place here.",
+		Use: "export-training FROM --out DIR --class KIND --inputs A,B", Short: "Write labelled features for training",
+		Long: "FROM is the OUT of a finished backtest or the data folder of a service. Writes features.parquet with the chosen\n" +
+			"inputs, each row with its regime, its label and since when that was known, and training.json, which splits by\n" +
+			"asset and time and carries the file's digest. A row is healthy unless a label, an alert without a verdict, or a\n" +
+			"failure or maintenance nearby says otherwise. --as-of T writes only what was known at T: labels that end later\n" +
+			"are unknown, later rows, alerts and verdicts are left out.",
 		Example: "  telltale model export-training out/farm --out train --class wind-turbine --component gearbox \\\n" +
-			"    --inputs gearbox_oil_temperature/residual_z,generator_winding_temperature/residual_z",
-		Args: exactly("OUT"),
+			"    --labels farm/labels.csv --inputs gearbox_oil_temperature/residual_z,generator_winding_temperature/residual_z\n" +
+			"  telltale model export-training data --out train --class wind-turbine --inputs gearbox_acc/rms \\\n" +
+			"    --verdicts verdicts.csv --as-of 2026-06-01T00:00:00Z",
+		Args: exactly("FROM"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e.run = args[0]
+			e.from = args[0]
 			note, err := e.write(cmd.Context())
 			if err != nil {
 				return err
@@ -66,7 +95,8 @@ func (m *modelShelf) exportTraining() *cobra.Command {
 			if m.json {
 				return printJSON(cmd.OutOrStdout(), note)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d asset(s) to learn from, %d held out; go on with:\n  %s\n", len(note.Train), len(note.Calibration), note.Command)
+			fmt.Fprintf(cmd.OutOrStdout(), "%d asset(s) to learn from, %d held out; rows: %s; go on with:\n  %s\n",
+				len(note.Split.Train), len(note.Split.Calibration), counted(note.Labels), note.Command)
 			return nil
 		},
 	}
@@ -75,7 +105,21 @@ func (m *modelShelf) exportTraining() *cobra.Command {
 	f.StringVar(&e.kind, "class", "", "asset class that the model is to serve (required)")
 	f.StringVar(&e.component, "component", "", "component that it is to judge")
 	f.StringSliceVar(&e.inputs, "inputs", nil, "channel/feature, separated by commas, in order (required)")
+	f.StringVarP(&e.config, "config", "c", "", "configuration file of the service: its classes and assets are used")
+	f.StringVar(&e.labels, "labels", "", "labels.csv: faults, failures, maintenance and healthy spans")
+	f.StringVar(&e.verdicts, "verdicts", "", "verdicts.csv: what engineers found behind alerts (alert, verdict, mode, by, at, note)")
+	f.StringVar(&e.asOf, "as-of", "", "write only what was known then, RFC 3339; default everything")
+	f.DurationVar(&e.around, "around", 7*24*time.Hour, "time around failures and maintenance that is not healthy")
 	return cmd
+}
+
+// counted is a count by name in one line.
+func counted(n map[string]int) string {
+	words := make([]string, 0, len(n))
+	for _, k := range sortedKeys(n) {
+		words = append(words, fmt.Sprintf("%d %s", n[k], k))
+	}
+	return strings.Join(words, ", ")
 }
 
 func (e *trainingExport) validate() error {
@@ -86,12 +130,23 @@ func (e *trainingExport) validate() error {
 		return fmt.Errorf("%w: --class is missing: name the asset class that the model is to serve", errUsage)
 	case len(e.inputs) == 0:
 		return fmt.Errorf("%w: --inputs is missing: name the features, such as gearbox_acc/rms,gearbox_acc/kurtosis", errUsage)
+	case e.around < 0:
+		return fmt.Errorf("%w: --around %v: 0 or longer", errUsage, e.around)
 	}
 	for i, in := range e.inputs {
 		if !strings.Contains(in, "/") || slices.Contains(e.inputs[:i], in) {
 			return fmt.Errorf("%w: --inputs %q: want channel/feature, each once", errUsage, in)
 		}
 	}
+	if e.asOf == "" {
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, e.asOf)
+	if err != nil {
+		return fmt.Errorf("%w: --as-of %q: want RFC 3339, such as 2026-01-31T06:00:00Z", errUsage, e.asOf)
+	}
+	e.until = t.UTC()
+	e.note.AsOf = &e.until
 	return nil
 }
 
@@ -99,97 +154,156 @@ func (e *trainingExport) write(ctx context.Context) (trainingNote, error) {
 	if err := e.validate(); err != nil {
 		return trainingNote{}, err
 	}
-	path := filepath.Join(e.run, "run.db")
-	if _, err := os.Stat(path); err != nil {
-		return trainingNote{}, fmt.Errorf("%s is no OUT of a backtest: %w", e.run, err)
-	}
-	db, err := sqlite.Open(ctx, path, sqlite.Options{})
+	db, err := e.open(ctx)
 	if err != nil {
 		return trainingNote{}, err
 	}
 	defer db.Close() //nolint:errcheck // it was only read
-	if done, err := db.Meta(ctx, "finished"); err != nil || done == "" {
-		return trainingNote{}, cmp.Or(err, fmt.Errorf("%s: the backtest is not finished: run it to its end first", e.run))
-	}
-	kinds, err := kindsOf(e.run)
-	if err != nil {
+	if err := e.know(ctx, db); err != nil {
 		return trainingNote{}, err
 	}
 	if err := os.MkdirAll(e.out, 0o755); err != nil { //nolint:gosec // results are for others to read
 		return trainingNote{}, err
 	}
-	if err := e.export(ctx, db, kinds); err != nil {
+	path := filepath.Join(e.out, "features.parquet")
+	if err := e.export(ctx, db, path); err != nil {
 		return trainingNote{}, err
 	}
-	note := e.note()
-	return note, writeJSON(filepath.Join(e.out, "training.json"), note)
+	if err := e.describe(path); err != nil {
+		return trainingNote{}, err
+	}
+	return e.note, writeJSON(filepath.Join(e.out, "training.json"), e.note)
+}
+
+// open finds the store: of a finished backtest, or of a service.
+func (e *trainingExport) open(ctx context.Context) (*sqlite.Store, error) {
+	path, run := filepath.Join(e.from, "run.db"), true
+	if _, err := os.Stat(path); err != nil {
+		path, run = storePath(e.from), false
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("%s holds neither run.db of a backtest nor telltale.db of a service: %w", e.from, err)
+		}
+	}
+	db, err := sqlite.Open(ctx, path, sqlite.Options{})
+	if err != nil || !run {
+		return db, err
+	}
+	if done, err := db.Meta(ctx, "finished"); err != nil || done == "" {
+		db.Close() //nolint:errcheck,gosec // it was only read
+		return nil, cmp.Or(err, fmt.Errorf("%s: the backtest is not finished: run it to its end first", e.from))
+	}
+	return db, nil
+}
+
+// know gathers what is said of the rows: classes, regimes, labels, alerts, verdicts.
+func (e *trainingExport) know(ctx context.Context, db *sqlite.Store) error {
+	classes, err := class.Shipped()
+	if err != nil {
+		return err
+	}
+	e.kinds = map[asset.ID]string{}
+	if e.config != "" {
+		conf, err := readPartConfig(e.config)
+		if err == nil {
+			err = conf.addClasses(classes)
+		}
+		if err != nil {
+			return err
+		}
+		for _, p := range conf.Assets {
+			e.kinds[p.ID] = classes.Of(p.Kind).Kind
+		}
+	}
+	if err := e.kindsOf(classes); err != nil {
+		return err
+	}
+	if e.regimes, err = options[features.RegimesOptions]("regimes", classes.Of(e.kind).Regimes); err != nil {
+		return fmt.Errorf("class %s: %w", e.kind, err)
+	}
+	e.points, e.rows = map[asset.ID]*operatingPoint{}, map[asset.ID]int{}
+	e.past, err = readPast(ctx, db, e.component, e.labels, e.verdicts, e.until, e.around)
+	return err
 }
 
 // kindsOf reads which class each asset of a run is of, where the run says so.
-func kindsOf(run string) (map[asset.ID]string, error) {
-	body, err := os.ReadFile(filepath.Join(run, "baselines.json"))
+func (e *trainingExport) kindsOf(classes class.Set) error {
+	body, err := os.ReadFile(filepath.Join(e.from, "baselines.json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // a run without baselines names no kinds
+		return nil
 	}
 	var b baselines
 	if err == nil {
 		err = json.Unmarshal(body, &b)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("baselines of %s: %w", run, err)
+		return fmt.Errorf("baselines of %s: %w", e.from, err)
 	}
-	classes, err := class.Shipped()
-	if err != nil {
-		return nil, err
-	}
-	out := map[asset.ID]string{}
 	for id, l := range b.Assets {
-		out[id] = classes.Of(l.Kind).Kind
+		e.kinds[id] = classes.Of(l.Kind).Kind
 	}
-	return out, nil
+	return nil
 }
 
-// export copies the rows of the chosen inputs. An asset that the run knows to be
-// of another class is left out.
-func (e *trainingExport) export(ctx context.Context, db *sqlite.Store, kinds map[asset.ID]string) error {
-	e.units, e.rows = map[string]string{}, map[asset.ID]int{}
-	out, err := dataset.NewFeatureWriter(filepath.Join(e.out, "features.parquet"))
+// errEnough ends the reading of a store.
+var errEnough = errors.New("enough")
+
+// export copies the rows of the chosen inputs as they were committed. An asset that
+// is known to be of another class is left out.
+func (e *trainingExport) export(ctx context.Context, db *sqlite.Store, path string) error {
+	units := map[string]string{}
+	e.note = trainingNote{
+		Class: e.kind, Component: e.component, Inputs: e.inputs, Features: features.Version, AsOf: e.note.AsOf,
+		Labels: map[string]int{}, Regimes: map[string]int{},
+	}
+	out, err := dataset.NewTrainingWriter(path)
 	if err != nil {
 		return err
 	}
 	defer out.Discard()
 	err = db.EachFrame(ctx, func(f pipeline.Frame) error {
-		if kind, known := kinds[f.Asset]; known && kind != e.kind {
+		if !e.until.IsZero() && f.Time.After(e.until) {
+			return errEnough // frames come in the order of their time
+		}
+		if kind, known := e.kinds[f.Asset]; known && kind != e.kind {
 			return nil
 		}
-		return e.frame(out, f)
+		return e.frame(out, f, units)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
 	for _, in := range e.inputs {
-		if _, ok := e.units[in]; !ok {
-			return fmt.Errorf("%s has no %s of class %s: see its features.parquet for what there is", e.run, in, e.kind)
+		unit, ok := units[in]
+		if !ok {
+			return fmt.Errorf("%s has no %s of class %s: see its features.parquet for what there is", e.from, in, e.kind)
 		}
+		e.note.Units = append(e.note.Units, cmp.Or(unit, "1"))
 	}
 	return out.Close()
 }
 
-func (e *trainingExport) frame(out *dataset.FeatureWriter, f pipeline.Frame) error {
+func (e *trainingExport) frame(out *dataset.TrainingWriter, f pipeline.Frame, units map[string]string) error {
+	point := e.points[f.Asset]
+	if point == nil {
+		point = &operatingPoint{}
+		e.points[f.Asset] = point
+	}
+	regime := point.regime(e.regimes, f)
+	said := e.past.at(f.Asset, f.Time)
 	for _, v := range f.Vectors {
 		for i, field := range v.Fields {
 			if !slices.Contains(e.inputs, field.Key()) {
 				continue
 			}
-			e.units[field.Key()] = field.Unit
-			e.rows[f.Asset]++
-			if e.from.IsZero() {
-				e.from = f.Time
-			}
-			e.to = f.Time
-			row := dataset.FeatureRow{
-				Time: f.Time, Asset: f.Asset, Channel: field.Channel, Feature: field.Name,
-				Value: asset.Number(v.Values[i]), Quality: v.Quality, WindowS: v.WindowS,
+			units[field.Key()] = field.Unit
+			e.count(f, said.label, regime)
+			row := dataset.TrainingRow{
+				FeatureRow: dataset.FeatureRow{
+					Time: f.Time, Asset: f.Asset, Channel: field.Channel, Feature: field.Name,
+					Value: asset.Number(v.Values[i]), Quality: v.Quality, WindowS: v.WindowS,
+				},
+				Component: e.component, Unit: cmp.Or(field.Unit, "1"), Regime: regime,
+				Label: said.label, Mode: said.mode, Verdict: said.verdict, Known: said.known,
 			}
 			if err := out.Write(row); err != nil {
 				return err
@@ -199,31 +313,59 @@ func (e *trainingExport) frame(out *dataset.FeatureWriter, f pipeline.Frame) err
 	return nil
 }
 
-// note marks every fourth asset, from the third on, as held out.
-func (e *trainingExport) note() trainingNote {
-	n := trainingNote{
-		Class: e.kind, Component: e.component, Inputs: e.inputs, Features: features.Version,
-		Train: []asset.ID{}, Calibration: []asset.ID{}, From: e.from.UTC(), To: e.to.UTC(),
+func (e *trainingExport) count(f pipeline.Frame, label, regime string) {
+	e.rows[f.Asset]++
+	e.note.Labels[label]++
+	if regime != "" {
+		e.note.Regimes[regime]++
 	}
-	for _, in := range e.inputs {
-		n.Units = append(n.Units, cmp.Or(e.units[in], "1"))
+	if e.note.From.IsZero() {
+		e.note.From = f.Time.UTC()
 	}
+	e.note.To = f.Time.UTC()
+}
+
+// describe completes the note: the digest, the split, what to do next. Every fourth
+// asset from the third on is held out.
+func (e *trainingExport) describe(path string) error {
+	n := &e.note
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return fmt.Errorf("digest of %s: %w", path, err)
+	}
+	n.SHA256 = hex.EncodeToString(h.Sum(nil))
+	s := trainingSplit{Train: []asset.ID{}, Calibration: []asset.ID{}, CalibrateFrom: n.From}
 	for i, id := range sortedKeys(e.rows) {
 		if i%4 == 2 {
-			n.Calibration = append(n.Calibration, id)
+			s.Calibration = append(s.Calibration, id)
 		} else {
-			n.Train = append(n.Train, id)
+			s.Train = append(s.Train, id)
 		}
 	}
+	whole := n.To.Sub(n.From)
+	s.TrainUntil = n.From.Add(whole * 17 / 20).Truncate(time.Second)
+	switch newest := n.To.Add(-calibrationSpan); {
+	case len(s.Calibration) == 0:
+		s.CalibrateFrom = n.From.Add(whole * 3 / 4).Truncate(time.Second)
+		s.TrainUntil = n.From.Add(whole * 51 / 80).Truncate(time.Second)
+	case newest.After(n.From):
+		s.CalibrateFrom = newest
+	}
+	n.Split = s
 	words := []string{
-		"python models/train/train.py --features", filepath.Join(e.out, "features.parquet"), "--class", e.kind,
+		"python models/train/train.py --features", path, "--class", e.kind,
 		"--inputs", strings.Join(n.Inputs, ","), "--units", strings.Join(n.Units, ","),
 	}
 	if e.component != "" {
 		words = append(words, "--component", e.component)
 	}
 	n.Command = strings.Join(append(words, "--out", filepath.Join(e.out, "model.onnx")), " ")
-	return n
+	return nil
 }
 
 // sortedKeys are the keys of a map in order.
