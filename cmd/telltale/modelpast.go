@@ -261,10 +261,5 @@ func (o *operatingPoint) regime(opt features.RegimesOptions, f pipeline.Frame) s
 			p[i] = o.value[i]
 		}
 	}
-	bins := features.RegimeOptions{RatedRPM: opt.RatedRPM, RatedKW: opt.RatedKW, SpeedShare: opt.SpeedShare, PowerShare: opt.PowerShare, WindMS: opt.WindMS}
-	key, why := bins.Key(features.RegimePoint{RPM: p[0], PowerKW: p[1], WindMS: p[2]})
-	if why != "" {
-		return ""
-	}
-	return key.String()
+	return opt.Name(features.RegimePoint{RPM: p[0], PowerKW: p[1], WindMS: p[2]})
 }
