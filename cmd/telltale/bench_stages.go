@@ -107,13 +107,16 @@ func (b *benchmark) model(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	repo := openRepository(filepath.Join(b.dir, "models"))
-	if err := shipModels(repo, b.onnx); err != nil {
+	repo, err := openRepository(ctx, modelsConfig{Repository: filepath.Join(b.dir, "models")}, nil)
+	if err != nil {
+		return err
+	}
+	if err := shipModels(ctx, repo, b.onnx); err != nil {
 		fmt.Fprintln(b.stderr, "model: left out:", err)
 		return nil
 	}
 	w := newWorks(classes, farm.Nameplates())
-	use, err := w.useModels(repo, nil, b.onnx, slog.New(slog.DiscardHandler))
+	use, err := w.useModels(ctx, repo, nil, b.onnx, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,12 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
@@ -31,7 +31,7 @@ func (u inUse) Close() {
 // useModels opens the model of each component that a class names and the
 // repository has in production, or that refs name instead. Without ONNX Runtime
 // the flow goes on without a learned view, unless a class requires it.
-func (w *works) useModels(repo *models.Repository, refs []string, library string, log *slog.Logger) (inUse, error) {
+func (w *works) useModels(ctx context.Context, repo *models.Repository, refs []string, library string, log *slog.Logger) (inUse, error) {
 	u := inUse{live: map[models.Key]*models.Live{}}
 	w.contracts = map[models.Key]models.Contract{}
 	if repo == nil {
@@ -42,7 +42,7 @@ func (w *works) useModels(repo *models.Repository, refs []string, library string
 	}
 	var bad []error
 	for _, want := range w.wanted() {
-		if err := w.use(&u, repo, refs, library, want, log); err != nil {
+		if err := w.use(ctx, &u, repo, refs, library, want, log); err != nil {
 			bad = append(bad, err)
 		}
 	}
@@ -102,14 +102,23 @@ func (w *works) missing(err error) error {
 }
 
 // use puts one model in use.
-func (w *works) use(u *inUse, repo *models.Repository, refs []string, library string, m want, log *slog.Logger) error {
+func (w *works) use(ctx context.Context, u *inUse, repo *models.Repository, refs []string, library string, m want, log *slog.Logger) error {
 	ref := m.name
 	for _, r := range refs {
 		if strings.HasPrefix(r, m.name+":") || !strings.Contains(r, ":") {
 			ref = r
 		}
 	}
-	v, file, err := repo.Get(ref)
+	if ref == m.name {
+		stands, err := repo.Lineup(ctx, m.name)
+		if err != nil {
+			return fmt.Errorf("model %s: %w", ref, err)
+		}
+		if s, ok := stands.In(models.Production, m.key.Class, ""); ok {
+			ref = s.Ref()
+		}
+	}
+	v, file, err := repo.Get(ctx, ref)
 	if errors.Is(err, models.ErrNotFound) && !m.required && ref == m.name {
 		log.Info("no model in production", "model", m.name, "class", m.key.Class, "component", m.key.Component)
 		return nil
@@ -175,14 +184,6 @@ func (w *works) modelDigests() []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// openRepository returns nil when no folder was named.
-func openRepository(dir string) *models.Repository {
-	if dir == "" {
-		return nil
-	}
-	return models.OpenRepository(dir, time.Now)
 }
 
 // channelFields lists the features of an asset's channels, by extracting them
