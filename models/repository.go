@@ -1,154 +1,186 @@
 package models
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
+	"context"
+	"crypto"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
+	"path"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
 )
 
-// Stage is what a version is used for. Of each name, one version at most is in
-// production, one in shadow and one in canary.
-type Stage string
-
-// The stages of a version's life.
-const (
-	Staging    Stage = "staging"    // pushed, used by nothing
-	Shadow     Stage = "shadow"     // scores beside production, is only logged
-	Canary     Stage = "canary"     // scores a share of the assets
-	Production Stage = "production" // scores
-	Archived   Stage = "archived"   // was in production
-)
-
 // What a version holds.
 const (
-	kindModel  = "model"
-	kindParams = "params"
+	KindModel    = "model"    // ONNX
+	KindParams   = "params"   // a parameter set, JSON
+	KindGeometry = "geometry" // glTF 2.0
 )
 
-// Version is one file of the repository and what became of it.
+// Version is one file of the repository and what became of it. The record and
+// the number never change.
 type Version struct {
-	Name      string            `json:"name"`    // of a parameter set: NAME/CLASS or NAME/CLASS/ASSET
-	Version   string            `json:"version"` // 1, 2, 3, …
-	Kind      string            `json:"kind"`    // model or params
-	Digest    string            `json:"digest"`  // SHA-256
-	Size      int64             `json:"size"`
-	Stage     Stage             `json:"stage"`
-	Share     float64           `json:"share,omitempty"` // of the assets, in canary
-	Class     string            `json:"asset_class,omitempty"`
-	Component string            `json:"component,omitempty"`
-	Output    string            `json:"output,omitempty"`
-	Pushed    time.Time         `json:"pushed"`
-	Notes     map[string]string `json:"notes,omitempty"`
-	History   []Step            `json:"history"`
+	Record
+	Version  string            `json:"version"`  // 1, 2, 3, …
+	Manifest string            `json:"manifest"` // digest of its manifest, which is what is signed
+	Stage    Stage             `json:"stage"`    // for everything, or else where it stands first
+	Share    float64           `json:"share,omitempty"`
+	Places   []Place           `json:"places,omitempty"`
+	Notes    map[string]string `json:"notes,omitempty"`
+	History  []Step            `json:"history,omitempty"`
 }
 
 // Ref is how a person names the version.
 func (v Version) Ref() string { return v.Name + ":" + v.Version }
 
-// Serves says whether the version scores an asset: all in production, the same
-// share of them for good in canary, none otherwise.
-func (v Version) Serves(id asset.ID) bool {
-	if v.Stage == Canary {
-		sum := sha256.Sum256([]byte(v.Name + "\x00" + string(id)))
-		return float64(binary.BigEndian.Uint32(sum[:]))/(1<<32) < v.Share
-	}
-	return v.Stage == Production
-}
-
-// Step is one change of stage.
-type Step struct {
-	At   time.Time `json:"at"`
-	From Stage     `json:"from,omitempty"`
-	To   Stage     `json:"to"`
-}
-
-// Repository is a folder of model files and parameter sets, each stored under
-// its digest, with an index that is replaced whole. It keeps nothing in memory:
-// another process may read or write the same folder.
+// Repository keeps versions of models, parameter sets and geometry as OCI
+// artifacts. It keeps nothing in memory: another process, or another tool, may
+// read and write the same store.
 type Repository struct {
-	dir string
-	now func() time.Time
-	mu  sync.Mutex // one writer in this process; index.lock keeps other processes out
+	store Store
+	opt   RepositoryOptions
 }
 
-// OpenRepository uses the folder dir, which is made by the first push.
-func OpenRepository(dir string, now func() time.Time) *Repository {
-	return &Repository{dir: dir, now: now}
+// RepositoryOptions say how a repository is used.
+type RepositoryOptions struct {
+	Now func() time.Time // required
+	Key crypto.PublicKey // Get gives nothing that this key did not sign; nil: everything
 }
 
-var modelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+// NewRepository uses what a store holds.
+func NewRepository(s Store, o RepositoryOptions) *Repository { return &Repository{store: s, opt: o} }
 
 // Push stores a model file under name, or under the name that it gives itself.
 // prove may refuse it (the self-test needs a runtime); nil only reads it. The
 // same file again is the same version.
-func (r *Repository) Push(path, name string, prove func(file []byte) error) (Version, error) {
-	file, err := os.ReadFile(path)
+func (r *Repository) Push(ctx context.Context, file, name string, by By, prove func(file []byte) error) (Version, error) {
+	body, err := os.ReadFile(file)
 	if err != nil {
 		return Version{}, fmt.Errorf("push: %w", err)
 	}
-	c, err := Parse(file)
+	c, err := Parse(body)
 	if err == nil && prove != nil {
-		err = prove(file)
+		err = prove(body)
 	}
 	if err != nil {
-		return Version{}, fmt.Errorf("push %s: %w", path, err)
+		return Version{}, fmt.Errorf("push %s: %w", file, err)
 	}
 	if name == "" {
 		name = c.Name
 	}
-	if !modelName.MatchString(name) {
-		return Version{}, fmt.Errorf("push %s: %w: name %q: letters, digits, dot, dash and underscore, at most 100", path, ErrContract, name)
-	}
-	return r.add(Version{Name: name, Kind: kindModel, Class: c.Class, Component: c.Component, Output: c.Output}, file, Staging)
+	return r.add(ctx, addition{
+		rec:       Record{Name: name, Kind: KindModel, Class: c.Class, Component: c.Component, Output: c.Output, Lineage: lineageOf(c)},
+		mediaType: mediaONNX, ending: ".onnx", file: body,
+	}, by)
 }
 
 // PushParams stores a version of a parameter set of a class, or of one asset of
 // it that was left out when it was learned. It is in production at once.
-func (r *Repository) PushParams(name, class string, of asset.ID, body []byte) (Version, error) {
-	if !modelName.MatchString(name) || !modelName.MatchString(class) {
-		return Version{}, fmt.Errorf("push parameters: %w: name %q, class %q: letters, digits, dot, dash and underscore, at most 100", ErrContract, name, class)
+func (r *Repository) PushParams(ctx context.Context, name, class string, of asset.ID, body []byte, by By) (Version, error) {
+	place := Place{Stage: Production}
+	if of != "" {
+		place.Scope = ForAsset(of)
 	}
-	return r.add(Version{Name: paramsName(name, class, of), Kind: kindParams, Class: class}, body, Production)
+	return r.add(ctx, addition{
+		rec:       Record{Name: ParamsName(name, class), Kind: KindParams, Class: class},
+		mediaType: mediaParams, ending: ".json", file: body, place: &place,
+	}, by)
+}
+
+// PushGeometry stores a glTF 2.0 file, binary or JSON, that needs no other file.
+func (r *Repository) PushGeometry(ctx context.Context, file, name, class, component string, by By) (Version, error) {
+	body, err := os.ReadFile(file)
+	if err != nil {
+		return Version{}, fmt.Errorf("push: %w", err)
+	}
+	media, err := checkGeometry(body)
+	if err != nil {
+		return Version{}, fmt.Errorf("push %s: %w", file, err)
+	}
+	ending := ".glb"
+	if media == mediaGLTF {
+		ending = ".gltf"
+	}
+	return r.add(ctx, addition{
+		rec:       Record{Name: name, Kind: KindGeometry, Class: class, Component: component},
+		mediaType: media, ending: ending, file: body,
+	}, by)
 }
 
 // Params is the set in production for the asset, or else that of its class.
-func (r *Repository) Params(name, class string, of asset.ID) (Version, []byte, error) {
-	v, b, err := r.Get(paramsName(name, class, of))
-	if of != "" && errors.Is(err, ErrNotFound) {
-		return r.Get(paramsName(name, class, ""))
+func (r *Repository) Params(ctx context.Context, name, class string, of asset.ID) (Version, []byte, error) {
+	name = ParamsName(name, class)
+	l, err := r.Lineup(ctx, name)
+	if err != nil {
+		return Version{}, nil, err
 	}
-	return v, b, err
+	s, ok := l.In(Production, class, of)
+	if !ok {
+		return Version{}, nil, fmt.Errorf("%w: %s is in production for nothing", ErrNotFound, name)
+	}
+	return r.Get(ctx, s.Ref())
 }
 
-func paramsName(name, class string, of asset.ID) string {
-	return strings.TrimSuffix(name+"/"+class+"/"+string(of), "/")
+// List is every version, or every one of the names given, by name and then by age.
+func (r *Repository) List(ctx context.Context, names ...string) ([]Version, error) {
+	if len(names) == 0 {
+		var err error
+		if names, err = r.store.Names(ctx); err != nil {
+			return nil, fmt.Errorf("model repository: %w", err)
+		}
+	}
+	var out []Version
+	for _, name := range names {
+		err := r.view(ctx, name, nil, func(b *book) error {
+			for _, n := range b.numbers() {
+				v, err := b.full(ctx, b.tags[n])
+				if err != nil {
+					return fmt.Errorf("%s:%s: %w", name, n, err)
+				}
+				out = append(out, v)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
-// List is every version, by name and then by age.
-func (r *Repository) List() ([]Version, error) {
-	x, err := r.read()
+// Lineup is what stands where under a name. It is cheap, to be asked for often:
+// nobody says so when a tag was moved.
+func (r *Repository) Lineup(ctx context.Context, name string) (Lineup, error) {
+	var out Lineup
+	err := r.view(ctx, name, isPlace, func(b *book) (err error) {
+		out, err = b.lineup(ctx)
+		return err
+	})
+	return out, err
+}
+
+// History is what was done to the versions of a name, oldest first; what another
+// tool moved comes last, since nobody knows when.
+func (r *Repository) History(ctx context.Context, name string) ([]Step, error) {
+	all, err := r.List(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return x.Versions, nil
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, name)
+	}
+	return historyOf(all), nil
 }
 
-// Show is a version with the whole contract of its model.
-func (r *Repository) Show(ref string) (Version, Contract, error) {
-	v, file, err := r.Get(ref)
-	if err != nil || v.Kind != kindModel {
+// Show is a version with what was done to it and the whole contract of its model.
+func (r *Repository) Show(ctx context.Context, ref string) (Version, Contract, error) {
+	v, file, err := r.read(ctx, ref, true)
+	if err != nil || v.Kind != KindModel {
 		return v, Contract{}, err
 	}
 	c, err := Parse(file)
@@ -156,9 +188,9 @@ func (r *Repository) Show(ref string) (Version, Contract, error) {
 }
 
 // Check says whether a stored model is whole and the flow can feed it.
-func (r *Repository) Check(ref string, produced []Input, periodS float64) (Version, error) {
-	v, c, err := r.Show(ref)
-	if err == nil && v.Kind == kindModel {
+func (r *Repository) Check(ctx context.Context, ref string, produced []Input, periodS float64) (Version, error) {
+	v, c, err := r.Show(ctx, ref)
+	if err == nil && v.Kind == KindModel {
 		err = c.Fits(produced, periodS)
 	}
 	if err != nil {
@@ -167,125 +199,198 @@ func (r *Repository) Check(ref string, produced []Input, periodS float64) (Versi
 	return v, nil
 }
 
-// Get reads a version: NAME:VERSION, NAME (the one in production), NAME:STAGE,
-// or a digest or its first 8 characters and more. A file that no longer has its
-// digest is refused.
-func (r *Repository) Get(ref string) (Version, []byte, error) {
-	x, err := r.read()
-	if err != nil {
-		return Version{}, nil, err
-	}
-	i, err := x.find(ref)
-	if err != nil {
-		return Version{}, nil, err
-	}
-	v := x.Versions[i]
-	file, err := os.ReadFile(r.blob(v.Digest))
-	if err != nil {
-		return v, nil, fmt.Errorf("model %s: %w", v.Ref(), err)
-	}
-	if digest(file) != v.Digest {
-		return v, nil, fmt.Errorf("model %s: %w: its file was changed, digest %.12s… is expected", v.Ref(), ErrContract, v.Digest)
-	}
-	return v, file, nil
+// Get reads a version to use it: NAME:VERSION, NAME (the one in production),
+// NAME:STAGE, NAME:TAG, or a file's digest or its first 8 characters and more. A
+// file that no longer has its digest is refused, and so is a version that is not
+// signed where the repository has a key.
+func (r *Repository) Get(ctx context.Context, ref string) (Version, []byte, error) {
+	return r.read(ctx, ref, false)
 }
 
-// Promote brings a version to a stage; the version that held a stage of which
-// there is one goes back: from production to the archive, else to staging.
-// share is of the assets, for Canary only.
-func (r *Repository) Promote(ref string, to Stage, share float64) (Version, error) {
-	if !slices.Contains([]Stage{Staging, Shadow, Canary, Production, Archived}, to) {
-		return Version{}, fmt.Errorf("promote %s: %w: stage %q: staging, shadow, canary, production or archived", ref, ErrContract, to)
-	}
-	if (to == Canary) != (share > 0 && share < 1) {
-		return Version{}, fmt.Errorf("promote %s: %w: a share within 0 and 1 belongs to a canary, got %g", ref, ErrContract, share)
-	}
-	return r.change(func(x *index) (int, error) {
-		i, err := x.find(ref)
-		if err != nil {
-			return 0, err
+func (r *Repository) read(ctx context.Context, ref string, story bool) (Version, []byte, error) {
+	var v Version
+	var file []byte
+	err := r.at(ctx, ref, func(b *book, d Descriptor) error {
+		var m Manifest
+		var err error
+		if v, m, err = b.version(ctx, d); err != nil {
+			return fmt.Errorf("model %s: %w", ref, err)
 		}
-		x.move(i, to, r.now())
-		x.Versions[i].Share = share
-		return i, nil
+		if story || v.Stage == "" {
+			err = b.story(ctx, d, &v)
+		}
+		if err == nil && r.opt.Key != nil {
+			err = signed(ctx, b, d, r.opt.Key)
+		}
+		if err == nil {
+			file, err = b.Fetch(ctx, m.Layers[0])
+		}
+		if err != nil {
+			return fmt.Errorf("model %s: %w", v.Ref(), err)
+		}
+		return nil
+	})
+	return v, file, err
+}
+
+// at finds a version and lends the book it is in.
+func (r *Repository) at(ctx context.Context, ref string, f func(*book, Descriptor) error) error {
+	name, pick, err := r.locate(ctx, ref)
+	if err != nil {
+		return err
+	}
+	want := func(tag string) bool { return tag == pick || isPlace(tag) }
+	if strings.HasPrefix(pick, "@") {
+		want = nil
+	}
+	return r.view(ctx, name, want, func(b *book) error {
+		d, err := b.find(ctx, pick)
+		if errors.Is(err, ErrNotFound) && want != nil { // say what there is
+			if all, e := openBook(ctx, name, b.Shelf, nil); e == nil {
+				_, err = all.find(ctx, pick)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return f(b, d)
 	})
 }
 
-// Rollback brings the version back that was in production before.
-func (r *Repository) Rollback(name string) (Version, error) {
-	return r.change(func(x *index) (int, error) {
-		current, err := x.find(name)
+// locate divides a reference into the name and what find resolves.
+func (r *Repository) locate(ctx context.Context, ref string) (name, pick string, err error) {
+	name, pick = ref, string(Production)
+	if at := strings.LastIndexByte(ref, ':'); at > strings.LastIndexByte(ref, '/') {
+		name, pick = ref[:at], ref[at+1:]
+	}
+	if st, err := ParseStage(pick); err == nil {
+		pick = string(st)
+	}
+	bad := CheckName(name)
+	hash := strings.TrimPrefix(ref, "sha256:")
+	if !isDigest(hash) {
+		if bad != nil {
+			return "", "", fmt.Errorf("%w: %w", ErrNotFound, bad)
+		}
+		return name, pick, nil
+	}
+	if bad == nil && name != "sha256" {
+		l, err := r.Lineup(ctx, name)
+		if err != nil || len(l) > 0 {
+			return name, pick, err
+		}
+	}
+	return r.locateDigest(ctx, hash)
+}
+
+// isDigest says whether a reference may be the beginning of a digest.
+func isDigest(ref string) bool {
+	_, err := hex.DecodeString(ref[:len(ref)&^1])
+	return len(ref) >= 8 && len(ref) <= 64 && err == nil
+}
+
+func (r *Repository) locateDigest(ctx context.Context, hash string) (name, pick string, err error) {
+	all, err := r.List(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	found := Version{}
+	for _, v := range all {
+		if !strings.HasPrefix(v.Digest, hash) {
+			continue
+		}
+		if found.Digest != "" && found.Digest != v.Digest {
+			return "", "", fmt.Errorf("%w: digest %s… is of more than one: give more of it", ErrNotFound, hash)
+		}
+		if found.Digest == "" || v.Stage == Production {
+			found = v
+		}
+	}
+	if found.Digest == "" {
+		return "", "", fmt.Errorf("%w: %s", ErrNotFound, hash)
+	}
+	return found.Name, "@" + found.Digest, nil
+}
+
+func isPlace(tag string) bool {
+	_, ok := ParsePlace(tag)
+	return ok
+}
+
+func (r *Repository) view(ctx context.Context, name string, want func(tag string) bool, f func(*book) error) error {
+	if err := CheckName(name); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	return r.store.View(ctx, name, func(s Shelf) error {
+		b, err := openBook(ctx, name, s, want)
 		if err != nil {
-			return 0, err
+			return fmt.Errorf("model %s: %w", name, err)
 		}
-		name := x.Versions[current].Name
-		before := x.previous(current)
-		if before < 0 {
-			return 0, fmt.Errorf("rollback %s: %w: nothing was in production before version %s", name, ErrNotFound, x.Versions[current].Version)
-		}
-		x.move(before, Production, r.now())
-		x.Versions[current].Stage = Staging // it failed: the next rollback must not return to it
-		steps := x.Versions[current].History
-		steps[len(steps)-1].To = Staging
-		return before, nil
+		return f(b)
 	})
 }
 
-// Annotate sets a note of a version, or removes it when text is empty.
-func (r *Repository) Annotate(ref, key, text string) (Version, error) {
-	return r.change(func(x *index) (int, error) {
-		i, err := x.find(ref)
-		if err != nil {
-			return 0, err
-		}
-		v := &x.Versions[i]
-		if v.Notes == nil {
-			v.Notes = map[string]string{}
-		}
-		v.Notes[key] = text
-		if text == "" {
-			delete(v.Notes, key)
-		}
-		return i, nil
-	})
+// addition is a file that becomes a version.
+type addition struct {
+	rec               Record
+	mediaType, ending string
+	file              []byte
+	place             *Place // at once; nil: a candidate
 }
 
 // add stores a file and its version.
-func (r *Repository) add(v Version, file []byte, stage Stage) (Version, error) {
-	v.Digest, v.Size, v.Pushed = digest(file), int64(len(file)), r.now().UTC()
-	if err := r.store(v.Digest, file); err != nil {
-		return Version{}, fmt.Errorf("push %s: %w", v.Name, err)
+func (r *Repository) add(ctx context.Context, a addition, by By) (Version, error) {
+	if err := CheckName(a.rec.Name); err != nil {
+		return Version{}, fmt.Errorf("push: %w: %w", ErrContract, err)
 	}
-	return r.change(func(x *index) (int, error) {
-		last, same := 0, -1
-		for i, have := range x.Versions {
-			if have.Name != v.Name {
-				continue
+	a.rec.Digest, a.rec.Size, a.rec.By = digest(a.file), int64(len(a.file)), by.Who
+	return r.change(ctx, a.rec.Name, by, func(e *editor) (Descriptor, error) {
+		same, next, err := e.holding(ctx, a.rec.Digest)
+		if err != nil {
+			return Descriptor{}, err
+		}
+		if same == nil {
+			a.rec.Pushed = e.now
+			if p, ok := e.tags[string(Production)]; ok && a.rec.Lineage.Parent == "" && a.place == nil {
+				m, err := versionManifest(ctx, e, p)
+				if err != nil {
+					return Descriptor{}, err
+				}
+				a.rec.Lineage.Parent = strings.TrimPrefix(m.Layers[0].Digest, "sha256:")
 			}
-			n, err := strconv.Atoi(have.Version)
+			d, err := e.add(ctx, a, next)
 			if err != nil {
-				return 0, fmt.Errorf("index: version %s is no number", have.Ref())
+				return d, err
 			}
-			last = max(last, n)
-			if have.Digest == v.Digest {
-				same = i
-			}
+			same = &d
 		}
-		if same < 0 {
-			v.Version = strconv.Itoa(last + 1)
-			same = x.insert(v)
-			x.move(same, Staging, r.now())
+		if a.place == nil {
+			return *same, nil
 		}
-		if stage == Production && x.Versions[same].Stage != Production {
-			x.move(same, stage, r.now())
-		}
-		return same, nil
+		return *same, e.move(ctx, *same, *a.place)
 	})
 }
 
-func digest(file []byte) string {
-	sum := sha256.Sum256(file)
-	return hex.EncodeToString(sum[:])
+// add stores a new version under the next free number.
+func (e *editor) add(ctx context.Context, a addition, number int) (Descriptor, error) {
+	title := path.Base(a.rec.Name) + a.ending
+	for range 10 {
+		n := strconv.Itoa(number)
+		d, err := putVersion(ctx, e.w, a.rec, n, a.mediaType, title, a.file)
+		if err != nil {
+			return d, err
+		}
+		if err := e.tag(ctx, d, n); err != nil {
+			return d, err
+		}
+		now, err := e.Tags(ctx, func(tag string) bool { return tag == n })
+		if err != nil {
+			return d, err
+		}
+		if now[n].Digest == d.Digest {
+			return d, e.step(ctx, d, Step{To: Candidate})
+		}
+		number++ // a registry holds nobody off: another took the number
+	}
+	return Descriptor{}, fmt.Errorf("push %s: others take every number: try again", a.rec.Name)
 }
-
-func (r *Repository) blob(digest string) string { return filepath.Join(r.dir, "blobs", digest) }

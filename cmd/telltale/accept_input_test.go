@@ -15,6 +15,7 @@ import (
 	"github.com/telltale-iot/telltale/dataset"
 	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/models"
+	"github.com/telltale-iot/telltale/models/oci"
 	"github.com/telltale-iot/telltale/models/onnx"
 )
 
@@ -259,13 +260,17 @@ func TestAcceptAModelThatCannotBeFed(t *testing.T) {
 	dir := dayOfFarm(t)
 	clean := backtested(t, dir)
 	repo := filepath.Join(t.TempDir(), "models")
-	shelf := models.OpenRepository(repo, time.Now)
+	shelf, err := oci.Open(t.Context(), repo, oci.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := models.By{Who: "test"}
 	for i, file := range []string{"good", "forecaster"} { // both want oil_temperature and de_acc, which no turbine has
-		v, err := shelf.Push(filepath.Join("..", "..", "models", "testdata", file+".onnx"), "drivetrain-lstm", nil)
+		v, err := shelf.Push(t.Context(), filepath.Join("..", "..", "models", "testdata", file+".onnx"), "drivetrain-lstm", by, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := shelf.Promote(v.Ref(), models.Production, 0); err != nil {
+		if _, err := shelf.Promote(t.Context(), v.Ref(), models.Production, 0, "", by); err != nil {
 			t.Fatal(err)
 		}
 		args := []string{"backtest", dir, "--out", filepath.Join(t.TempDir(), "out"), "--repo", repo}

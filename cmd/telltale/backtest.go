@@ -21,6 +21,7 @@ import (
 	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/dataset"
 	"github.com/telltale-iot/telltale/features"
+	"github.com/telltale-iot/telltale/models/oci"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store/sqlite"
 	"github.com/telltale-iot/telltale/workorders"
@@ -80,7 +81,7 @@ func (b *backtest) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	w, closeModels, err := b.works(set)
+	w, closeModels, err := b.works(ctx, set)
 	if err != nil {
 		return err
 	}
@@ -273,12 +274,12 @@ func (r *replayRun) flow(ctx context.Context) error {
 }
 
 // works puts together what the run needs beside its readings.
-func (b *backtest) works(set *dataset.Set) (*works, func(), error) {
+func (b *backtest) works(ctx context.Context, set *dataset.Set) (*works, func(), error) {
 	classes, err := class.Shipped()
 	if err != nil {
 		return nil, nil, err
 	}
-	library := b.onnx
+	shelf := modelsConfig{ONNXRuntime: b.onnx}
 	if b.config != "" {
 		conf, err := readPartConfig(b.config)
 		if err != nil {
@@ -287,8 +288,8 @@ func (b *backtest) works(set *dataset.Set) (*works, func(), error) {
 		if err := conf.addClasses(classes); err != nil {
 			return nil, nil, err
 		}
-		b.repo = cmp.Or(b.repo, conf.Models.Repository)
-		library = cmp.Or(library, conf.Models.ONNXRuntime)
+		conf.Models.ONNXRuntime = cmp.Or(b.onnx, conf.Models.ONNXRuntime)
+		shelf = conf.Models
 	}
 	w := newWorks(classes, set.Assets)
 	if b.baseline != "" {
@@ -296,16 +297,20 @@ func (b *backtest) works(set *dataset.Set) (*works, func(), error) {
 			return nil, nil, err
 		}
 	}
-	if b.repo != "" {
-		if _, err := os.Stat(b.repo); err != nil {
+	shelf.Repository = cmp.Or(b.repo, shelf.Repository)
+	if shelf.Repository != "" && !oci.Remote(shelf.Repository) {
+		if _, err := os.Stat(shelf.Repository); err != nil {
 			return nil, nil, fmt.Errorf("--repo: %w", err)
 		}
 	}
-	repo := openRepository(b.repo)
-	if w.learned, err = useLearned(repo, w.plates, classes); err != nil {
+	repo, err := openRepository(ctx, shelf, slog.Default())
+	if err != nil {
 		return nil, nil, err
 	}
-	use, err := w.useModels(inUse{repo: repo, refs: b.models, library: library, stages: inProduction, log: slog.Default()})
+	if w.learned, err = useLearned(ctx, repo, w.plates, classes); err != nil {
+		return nil, nil, err
+	}
+	use, err := w.useModels(ctx, inUse{repo: repo, refs: b.models, library: shelf.ONNXRuntime, stages: inProduction, log: slog.Default()})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -43,11 +43,6 @@ type mqttConfig struct {
 	PasswordFile string `yaml:"password_file,omitempty"`
 }
 
-type modelsConfig struct {
-	Repository  string `yaml:"repository,omitempty"` // default DATA/models
-	ONNXRuntime string `yaml:"onnxruntime,omitempty"`
-}
-
 // erpConfig names one ERP; kind none leaves orders in the outbox.
 type erpConfig struct {
 	Kind         string        `yaml:"kind,omitempty"` // none (default), sandbox, sap

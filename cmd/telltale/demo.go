@@ -82,7 +82,7 @@ func (d *demo) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	w, closeModels, err := d.works(farm, log)
+	w, closeModels, err := d.works(ctx, farm, log)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (d *demo) farm() simulate.Options {
 }
 
 // works wires the shipped classes, baselines and model.
-func (d *demo) works(farm *simulate.Farm, log *slog.Logger) (*works, func(), error) {
+func (d *demo) works(ctx context.Context, farm *simulate.Farm, log *slog.Logger) (*works, func(), error) {
 	classes, err := class.Shipped()
 	if err != nil {
 		return nil, nil, err
@@ -116,11 +116,14 @@ func (d *demo) works(farm *simulate.Farm, log *slog.Logger) (*works, func(), err
 	if w.baselines, err = shippedBaselines(); err != nil {
 		return nil, nil, err
 	}
-	repo := openRepository(filepath.Join(d.data, "models"))
-	if err := shipModels(repo, d.onnx); err != nil {
+	repo, err := openRepository(ctx, modelsConfig{Repository: filepath.Join(d.data, "models")}, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := shipModels(ctx, repo, d.onnx); err != nil {
 		log.Warn("no learned view", "error", err)
 	}
-	use, err := w.useModels(inUse{repo: repo, library: d.onnx, stages: inService, log: log})
+	use, err := w.useModels(ctx, inUse{repo: repo, library: d.onnx, stages: inService, log: log})
 	if err != nil {
 		return nil, nil, err
 	}

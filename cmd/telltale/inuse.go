@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,7 +50,7 @@ func (u *inUse) Close() {
 // useModels puts in use, for each component that a class names a model for, what the
 // repository has at the given stages, or what refs name instead. Without ONNX Runtime
 // the flow goes on without a learned view, unless a class requires it.
-func (w *works) useModels(u inUse) (*inUse, error) {
+func (w *works) useModels(ctx context.Context, u inUse) (*inUse, error) {
 	u.w, u.live = w, map[models.Key]*models.Live{}
 	w.use = &u
 	if u.repo == nil {
@@ -61,7 +62,7 @@ func (w *works) useModels(u inUse) (*inUse, error) {
 	for _, want := range w.wanted() {
 		u.live[want.key] = models.NewLive()
 	}
-	if err := u.refresh(true); err != nil {
+	if err := u.refresh(ctx, true); err != nil {
 		u.Close()
 		return &u, err
 	}
@@ -85,12 +86,12 @@ func (w *works) parts(id asset.ID) (kind string, components []string) {
 
 // refresh puts in use what the repository says now; first is true at the start, when
 // whatever is missing or does not fit is an error. Later the old models stay in use.
-func (u *inUse) refresh(first bool) error {
+func (u *inUse) refresh(ctx context.Context, first bool) error {
 	var bad []error
 	for _, m := range u.w.wanted() {
-		where, err := u.placements(m)
+		where, err := u.placements(ctx, m)
 		if err == nil {
-			err = u.live[m.key].Set(where, func(p models.Placement) (models.Model, error) { return u.open(p, m.key) })
+			err = u.live[m.key].Set(where, func(p models.Placement) (models.Model, error) { return u.open(ctx, p, m.key) })
 		}
 		switch {
 		case err == nil && first && len(where) == 0:
@@ -107,24 +108,24 @@ func (u *inUse) refresh(first bool) error {
 }
 
 // placements are the versions of a model that are to score, and for whom.
-func (u *inUse) placements(m want) ([]models.Placement, error) {
+func (u *inUse) placements(ctx context.Context, m want) ([]models.Placement, error) {
 	for _, r := range u.refs {
 		if strings.HasPrefix(r, m.name+":") || !strings.Contains(r, ":") {
-			v, _, err := u.repo.Get(r)
+			v, _, err := u.repo.Get(ctx, r)
 			if err != nil {
 				return nil, fmt.Errorf("model %s: %w", r, err)
 			}
 			return []models.Placement{{Ref: v.Ref(), Digest: v.Digest, Stage: models.Production}}, nil
 		}
 	}
-	all, err := u.repo.List()
+	all, err := u.repo.Lineup(ctx, m.name)
 	if err != nil {
 		return nil, err
 	}
 	var out []models.Placement
-	for _, v := range all {
-		if v.Name == m.name && slices.Contains(u.stages, v.Stage) {
-			out = append(out, models.Placement{Ref: v.Ref(), Digest: v.Digest, Stage: v.Stage, Share: v.Share})
+	for _, s := range all {
+		if slices.Contains(u.stages, s.Stage) && s.Scope == "" {
+			out = append(out, models.Placement{Ref: s.Ref(), Digest: s.Digest, Stage: s.Stage, Share: s.Share})
 		}
 	}
 	if len(out) == 0 && m.required {
@@ -134,8 +135,8 @@ func (u *inUse) placements(m want) ([]models.Placement, error) {
 }
 
 // open loads a version for a class and component that can feed it.
-func (u *inUse) open(p models.Placement, k models.Key) (models.Model, error) {
-	_, file, err := u.repo.Get(p.Ref)
+func (u *inUse) open(ctx context.Context, p models.Placement, k models.Key) (models.Model, error) {
+	_, file, err := u.repo.Get(ctx, p.Ref)
 	if err != nil {
 		return models.Model{}, err
 	}
@@ -249,14 +250,6 @@ func (w *works) produced(k models.Key) []models.Input {
 		}
 	}
 	return out
-}
-
-// openRepository returns nil when no folder was named.
-func openRepository(dir string) *models.Repository {
-	if dir == "" {
-		return nil
-	}
-	return models.OpenRepository(dir, time.Now)
 }
 
 // channelFields lists the features of an asset's channels, by extracting them

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/dataset"
+	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/pipeline"
 )
 
@@ -29,6 +31,7 @@ type learning struct {
 	quiet              bool
 	regressions        map[string]*fleetFit // by law; while a class is learned
 	datasetDescription string
+	shelf              modelsConfig // how the repository is reached
 }
 
 // learnedSet is a line of what the command prints.
@@ -118,6 +121,7 @@ func (l *learning) classes(set *dataset.Set) (*works, error) {
 		if err := conf.addClasses(classes); err != nil {
 			return nil, err
 		}
+		l.shelf = conf.Models
 	}
 	return newWorks(classes, set.Assets), nil
 }
@@ -174,7 +178,12 @@ func (l *learning) learn(ctx context.Context) error {
 		r := l.historians[id]
 		kinds[r.class.Kind] = append(kinds[r.class.Kind], r)
 	}
-	repo := openRepository(l.repo)
+	l.shelf.Repository = l.repo
+	repo, err := openRepository(ctx, l.shelf, slog.Default())
+	if err != nil {
+		return err
+	}
+	by := models.By{Who: doer(), Reason: "learned from " + l.datasetDescription}
 	for _, kind := range sortedKeys(kinds) {
 		fleet := kinds[kind]
 		l.regressions = l.fit(fleet)
@@ -193,7 +202,7 @@ func (l *learning) learn(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("parameters of %s: %w", kind, err)
 			}
-			v, err := repo.PushParams(paramsName, kind, id, body)
+			v, err := repo.PushParams(ctx, paramsName, kind, id, body, by)
 			if err != nil {
 				return err
 			}

@@ -94,7 +94,11 @@ func TestLearnComesBackInABacktest(t *testing.T) {
 func TestLeftOutAssetHasNoPart(t *testing.T) {
 	dir, repo := enginesOf(t, 10), t.TempDir()
 	parsed[[]learnedSet](t, "learn", dir, "--repo", repo, "--leave-one-out", "--json", "--quiet")
-	_, body, err := openRepository(repo).Params(paramsName, "turbofan", "e03")
+	shelf, err := openRepository(t.Context(), modelsConfig{Repository: repo}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, err := shelf.Params(t.Context(), paramsName, "turbofan", "e03")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,22 +64,32 @@ type learned struct {
 }
 
 // useLearned reads the sets that the repository has for the assets at hand.
-func useLearned(repo *models.Repository, plates map[asset.ID]asset.Nameplate, classes class.Set) (*learned, error) {
+func useLearned(ctx context.Context, repo *models.Repository, plates map[asset.ID]asset.Nameplate, classes class.Set) (*learned, error) {
 	if repo == nil {
 		return nil, nil //nolint:nilnil // nothing was learned: the zero of learned says so
 	}
 	l := &learned{sets: map[string]parameterSet{}}
+	lineups := map[string]models.Lineup{}
 	for _, id := range slices.Sorted(maps.Keys(plates)) {
 		kind := classes.Of(plates[id].Kind).Kind
+		lineup, ok := lineups[kind]
+		if !ok {
+			var err error
+			if lineup, err = repo.Lineup(ctx, models.ParamsName(paramsName, kind)); err != nil {
+				return nil, fmt.Errorf("learned parameters of %s: %w", kind, err)
+			}
+			lineups[kind] = lineup
+		}
 		for _, who := range []asset.ID{"", id} {
 			key := strings.TrimSuffix(kind+"/"+string(who), "/")
 			if _, ok := l.sets[key]; ok {
 				continue
 			}
-			v, body, err := repo.Params(paramsName, kind, who)
-			if errors.Is(err, models.ErrNotFound) {
-				continue
+			stands, ok := lineup.In(models.Production, kind, who)
+			if !ok || who != "" && stands.Scope != models.ForAsset(who) {
+				continue // its class's set serves it
 			}
+			v, body, err := repo.Get(ctx, stands.Ref())
 			if err != nil {
 				return nil, fmt.Errorf("learned parameters of %s: %w", key, err)
 			}

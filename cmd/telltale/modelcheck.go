@@ -40,7 +40,7 @@ func (m *modelShelf) check() *cobra.Command {
 
 func (c *modelCheck) run(cmd *cobra.Command, ref string) error {
 	repo := c.open()
-	v, file, err := repo.Get(ref)
+	v, file, err := repo.Get(cmd.Context(), ref)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (c *modelCheck) run(cmd *cobra.Command, ref string) error {
 		return err
 	}
 	key := models.Key{Class: contract.Class, Component: contract.Component}
-	if v, err = repo.Check(ref, w.produced(key), c.period); err != nil {
+	if v, err = repo.Check(cmd.Context(), ref, w.produced(key), c.period); err != nil {
 		return err
 	}
 	if err := proof(c.library)(file); errors.Is(err, models.ErrNoRuntime) {

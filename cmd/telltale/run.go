@@ -149,12 +149,15 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	if err := os.MkdirAll(conf.Data, 0o750); err != nil {
 		return err
 	}
-	repo := openRepository(cmp.Or(conf.Models.Repository, filepath.Join(conf.Data, "models")))
-	var err error
-	if w.learned, err = useLearned(repo, w.plates, w.classes); err != nil {
+	conf.Models.Repository = cmp.Or(conf.Models.Repository, filepath.Join(conf.Data, "models"))
+	repo, err := openRepository(ctx, conf.Models, log)
+	if err != nil {
 		return err
 	}
-	use, err := w.useModels(inUse{repo: repo, library: conf.Models.ONNXRuntime, stages: inService, log: log})
+	if w.learned, err = useLearned(ctx, repo, w.plates, w.classes); err != nil {
+		return err
+	}
+	use, err := w.useModels(ctx, inUse{repo: repo, library: conf.Models.ONNXRuntime, stages: inService, log: log})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"compress/gzip"
+	"context"
 	"embed"
 	"fmt"
 	"io"
@@ -42,12 +43,12 @@ func shippedBaselines() (*baselines, error) {
 
 // shipModels pushes the shipped models into a repository that has none of their
 // name, and promotes them.
-func shipModels(repo *models.Repository, library string) error {
+func shipModels(ctx context.Context, repo *models.Repository, library string) error {
 	names, err := fs.Glob(shipped, "shipped/*.onnx")
 	if err != nil {
 		return err
 	}
-	have, err := repo.List()
+	have, err := repo.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func shipModels(repo *models.Repository, library string) error {
 		if holds(have, contract.Name, contract.Digest) {
 			continue
 		}
-		if err := ship(repo, file, contract.Name, library); err != nil {
+		if err := ship(ctx, repo, file, contract.Name, library); err != nil {
 			return err
 		}
 	}
@@ -80,7 +81,7 @@ func holds(have []models.Version, name, digest string) bool {
 }
 
 // ship pushes one model by way of a temporary file.
-func ship(repo *models.Repository, file []byte, name, library string) error {
+func ship(ctx context.Context, repo *models.Repository, file []byte, name, library string) error {
 	dir, err := os.MkdirTemp("", "telltale")
 	if err != nil {
 		return err
@@ -90,11 +91,12 @@ func ship(repo *models.Repository, file []byte, name, library string) error {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		return err
 	}
-	v, err := repo.Push(path, name, proof(library))
+	by := models.By{Who: "telltale " + version, Reason: "shipped with the program"}
+	v, err := repo.Push(ctx, path, name, by, proof(library))
 	if err != nil {
 		return err
 	}
-	_, err = repo.Promote(v.Ref(), models.Production, 0)
+	_, err = repo.Promote(ctx, v.Ref(), models.Production, 0, "", by)
 	return err
 }
 

@@ -40,20 +40,23 @@ var table = map[string][]string{
 
 // thirdParty says which room may use a dependency; a test file may use any.
 var thirdParty = map[string][]string{
-	"github.com/parquet-go/parquet-go":    {"dataset"},
-	"modernc.org/sqlite":                  {"store"},
-	"github.com/yalue/onnxruntime_go":     {"models"},
-	"github.com/eclipse/paho.mqtt.golang": {"ingest"},
-	"github.com/mochi-mqtt/server/v2":     {"ingest"},
-	"github.com/coder/websocket":          {"api"},
-	"github.com/prometheus/client_golang": {"api", "cmd"},
-	"gonum.org/v1/gonum":                  {"features", "physics", "cmd"},
-	"github.com/goccy/go-yaml":            {"class", "dataset", "cmd"},
-	"github.com/google/uuid":              {"pipeline", "workorders"},
-	"golang.org/x/sync":                   {"pipeline", "cmd"},
-	"github.com/spf13/cobra":              {"cmd"},
-	"github.com/schollz/progressbar/v3":   {"cmd"},
-	"golang.org/x/term":                   {"cmd"},
+	"github.com/parquet-go/parquet-go":     {"dataset"},
+	"modernc.org/sqlite":                   {"store"},
+	"github.com/yalue/onnxruntime_go":      {"models"},
+	"oras.land/oras-go/v2":                 {"models"},
+	"github.com/opencontainers/image-spec": {"models"},
+	"github.com/opencontainers/go-digest":  {"models"},
+	"github.com/eclipse/paho.mqtt.golang":  {"ingest"},
+	"github.com/mochi-mqtt/server/v2":      {"ingest"},
+	"github.com/coder/websocket":           {"api"},
+	"github.com/prometheus/client_golang":  {"api", "cmd"},
+	"gonum.org/v1/gonum":                   {"features", "physics", "cmd"},
+	"github.com/goccy/go-yaml":             {"class", "dataset", "cmd"},
+	"github.com/google/uuid":               {"pipeline", "workorders"},
+	"golang.org/x/sync":                    {"pipeline", "cmd"},
+	"github.com/spf13/cobra":               {"cmd"},
+	"github.com/schollz/progressbar/v3":    {"cmd"},
+	"golang.org/x/term":                    {"cmd"},
 }
 
 // clocks are the packages that the pure rooms must not know.
