@@ -139,7 +139,7 @@ func (u *inUse) open(p models.Placement, k models.Key) (models.Model, error) {
 	if err != nil {
 		return models.Model{}, err
 	}
-	runner, err := onnx.OpenBytes(file, onnx.Options{Library: u.library, Produced: u.w.produced(k)})
+	runner, err := onnx.OpenBytes(file, onnx.Options{Library: u.library, Produced: u.w.produced(k), Prover: prover(u.library)})
 	if err != nil {
 		return models.Model{}, err
 	}

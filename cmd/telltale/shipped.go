@@ -2,6 +2,7 @@ package main
 
 import (
 	"compress/gzip"
+	"context"
 	"embed"
 	"fmt"
 	"io"
@@ -10,7 +11,6 @@ import (
 	"path/filepath"
 
 	"github.com/telltale-iot/telltale/models"
-	"github.com/telltale-iot/telltale/models/onnx"
 )
 
 // shipped holds what the demo starts commissioned with; "make shipped" makes it
@@ -98,13 +98,10 @@ func ship(repo *models.Repository, file []byte, name, library string) error {
 	return err
 }
 
-// proof loads a model and runs its self-test.
+// proof loads a model and runs its self-test, in a child process.
 func proof(library string) func([]byte) error {
 	return func(file []byte) error {
-		r, err := onnx.OpenBytes(file, onnx.Options{Library: library})
-		if err != nil {
-			return err
-		}
-		return r.Close()
+		_, err := prover(library).Prove(context.Background(), file)
+		return err
 	}
 }
