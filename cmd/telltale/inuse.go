@@ -140,7 +140,7 @@ func (u *inUse) open(ctx context.Context, p models.Placement, k models.Key) (mod
 	if err != nil {
 		return models.Model{}, err
 	}
-	runner, err := onnx.OpenBytes(file, onnx.Options{Library: u.library, Produced: u.w.produced(k)})
+	runner, err := onnx.OpenBytes(file, onnx.Options{Library: u.library, Produced: u.w.produced(k), Prover: prover(u.library)})
 	if err != nil {
 		return models.Model{}, err
 	}

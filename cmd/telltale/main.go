@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		featuresCommand(),
 		learnCommand(),
 		modelCommand(),
+		probeCommand(),
 		ordersCommand(),
 		twinsCommand(),
 	)

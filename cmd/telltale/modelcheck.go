@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,9 +14,10 @@ import (
 	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/dataset"
 	"github.com/telltale-iot/telltale/models"
+	"github.com/telltale-iot/telltale/models/onnx"
 )
 
-// modelCheck asks whether the flow can feed a stored model.
+// modelCheck says what is wrong with a model and whether the flow can feed it.
 type modelCheck struct {
 	*modelShelf
 	config, set, library string
@@ -23,11 +27,11 @@ type modelCheck struct {
 func (m *modelShelf) check() *cobra.Command {
 	c := modelCheck{modelShelf: m}
 	cmd := &cobra.Command{
-		Use: "check VERSION", Short: "Say whether a stored model is whole and its class can feed it",
-		Long: "Proves the file's digest, runs its self-test, and holds its inputs against what the class makes of the machines\n" +
-			"of -c or --dataset; without these, of a machine that has every channel and metric it names. Ends with 1 when\n" +
-			"anything is missing, and names it.",
-		Example: "  telltale model check drivetrain-lstm:1 -c telltale.yaml", Args: exactly("VERSION"),
+		Use: "check FILE|VERSION", Short: "Say everything that is wrong with a model, and whether its class can feed it",
+		Long: "Reads the file, loads it in a child process without network and with limits of memory and time, runs its self-test,\n" +
+			"and holds its inputs against what the class makes of the machines of -c or --dataset; without these, of a machine\n" +
+			"that has every channel and metric it names. Ends with 1 when anything is wrong, and names all of it, one line each.",
+		Example: "  telltale model check drivetrain.onnx\n  telltale model check drivetrain-lstm:1 -c telltale.yaml", Args: exactly("FILE|VERSION"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
@@ -38,33 +42,88 @@ func (m *modelShelf) check() *cobra.Command {
 	return cmd
 }
 
+// checked is what there is to say of a model.
+type checked struct {
+	File     string           `json:"file,omitempty"`
+	Version  *models.Version  `json:"version,omitempty"`
+	Contract models.Contract  `json:"contract"`
+	Findings []models.Finding `json:"findings"`
+}
+
 func (c *modelCheck) run(cmd *cobra.Command, ref string) error {
-	repo := c.open()
-	v, file, err := repo.Get(cmd.Context(), ref)
+	said, file, err := c.read(cmd.Context(), ref)
 	if err != nil {
 		return err
 	}
-	if v.Kind != "model" {
-		return fmt.Errorf("%s is a parameter set: only models have inputs to check", v.Ref())
+	said.Contract, err = models.Parse(file)
+	if _, proven := prover(c.library).Prove(cmd.Context(), file); errors.Is(proven, models.ErrNoRuntime) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note: the model was not run: ONNX Runtime was not found")
+	} else {
+		err = proven
 	}
-	contract, err := models.Parse(file)
-	if err != nil {
-		return fmt.Errorf("%s: %w", v.Ref(), err)
+	if said.Findings, err = findings(err); err != nil {
+		return fmt.Errorf("%s: %w", ref, err)
 	}
-	w, err := c.works(contract)
-	if err != nil {
+	if len(said.Contract.Features) > 0 && said.Contract.Class != "" {
+		w, err := c.works(said.Contract)
+		if err != nil {
+			return err
+		}
+		key := models.Key{Class: said.Contract.Class, Component: said.Contract.Component}
+		more, err := findings(said.Contract.Fits(w.produced(key), c.period))
+		if err != nil {
+			return err
+		}
+		said.Findings = append(said.Findings, more...)
+	}
+	slices.SortFunc(said.Findings, func(a, b models.Finding) int { return strings.Compare(a.String(), b.String()) })
+	return c.say(cmd, ref, said)
+}
+
+// read takes a file where there is one of that name, else a stored version.
+func (c *modelCheck) read(ctx context.Context, ref string) (checked, []byte, error) {
+	said := checked{Findings: []models.Finding{}}
+	st, err := os.Stat(ref)
+	if err == nil && st.Mode().IsRegular() || strings.HasSuffix(ref, ".onnx") {
+		said.File = ref
+		file, err := onnx.ReadFile(ref)
+		return said, file, err
+	}
+	v, file, err := c.open().Get(ctx, ref)
+	if err == nil && v.Kind != "model" {
+		err = fmt.Errorf("%s is a parameter set: only models have inputs to check", v.Ref())
+	}
+	said.Version = &v
+	return said, file, err
+}
+
+// findings are those of a model's error; any other error stays one.
+func findings(err error) ([]models.Finding, error) {
+	var bad *models.ContractError
+	if errors.As(err, &bad) {
+		return bad.Findings, nil
+	}
+	return []models.Finding{}, err
+}
+
+func (c *modelCheck) say(cmd *cobra.Command, ref string, said checked) error {
+	var err error
+	if n := len(said.Findings); n > 0 {
+		err = fmt.Errorf("%s: %w: %d finding(s)", ref, models.ErrContract, n)
+	}
+	out := cmd.OutOrStdout()
+	switch {
+	case c.json:
+		return errors.Join(err, printJSON(out, said))
+	case err != nil:
+		for _, f := range said.Findings {
+			fmt.Fprintln(out, f)
+		}
 		return err
+	case said.Version != nil:
+		return c.print(cmd, *said.Version, nil)
 	}
-	key := models.Key{Class: contract.Class, Component: contract.Component}
-	if v, err = repo.Check(cmd.Context(), ref, w.produced(key), c.period); err != nil {
-		return err
-	}
-	if err := proof(c.library)(file); errors.Is(err, models.ErrNoRuntime) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note: the self-test was not run: ONNX Runtime was not found")
-	} else if err != nil {
-		return fmt.Errorf("%s: %w", v.Ref(), err)
-	}
-	return c.print(cmd, v, nil)
+	said, file, err := c.read(cmd.Context(), ref)
 }
 
 // works puts the classes together with the machines that the model is to serve.
@@ -106,7 +165,9 @@ func (c *modelCheck) works(contract models.Contract) (*works, error) {
 // wellEquipped is a machine of the class with every channel and metric that the
 // model names.
 func wellEquipped(c class.Class, contract models.Contract) asset.Nameplate {
-	plate := asset.Nameplate{ID: "any", Kind: contract.Class, SpeedRpm: 1500, Components: []asset.Component{{Name: contract.Component}}}
+	plate := asset.Nameplate{ID: "any", Kind: contract.Class, SpeedRpm: 1500, Components: []asset.Component{{Name: contract.Component, Bearing: &asset.Bearing{
+		RollingElements: 13, ElementDiameterMM: 3.5, PitchDiameterMM: 25.6,
+	}}}}
 	seen := map[string]bool{}
 	for _, f := range contract.Features {
 		name, feature, _ := strings.Cut(f.Name, "/")

@@ -40,6 +40,10 @@ func OpenSession(file []byte, inputs, outputs []string, opt Options) (*Session, 
 	err = errors.Join(
 		so.SetIntraOpNumThreads(max(1, opt.Threads)),
 		so.SetInterOpNumThreads(1),
+		// An arena keeps the peak of every size it saw, once for each version in use;
+		// malloc gives it back and costs nothing that can be measured.
+		so.SetCpuMemArena(false),
+		so.SetMemPattern(false),
 		so.SetLogSeverityLevel(ort.LoggingLevelError),
 		so.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		so.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
