@@ -29,13 +29,14 @@ func modelCommand() *cobra.Command {
 		Long: "A version is NAME:VERSION, NAME (the one in production), NAME:STAGE, or its digest. Stages are staging, shadow\n" +
 			"(scores beside production, is only logged), canary (scores a share of the assets), production and archived.",
 		Example: "  telltale model push drivetrain.onnx\n  telltale model promote drivetrain-lstm:1 production",
-		Args:    exactly("push|list|show|check|annotate|promote|shadow|canary|rollback|export-training"),
+		Args:    exactly("push|list|show|check|annotate|promote|shadow|canary|rollback|export-training|gates|replay|drift"),
 		RunE:    unknownVerb,
 	}
 	cmd.PersistentFlags().StringVar(&m.dir, "repo", filepath.Join("data", "models"), "folder of the repository")
 	cmd.PersistentFlags().BoolVar(&m.json, "json", false, "print JSON")
 	cmd.AddCommand(
 		m.push(), m.list(), m.show(), m.check(), m.annotate(), m.promote(), m.shadow(), m.canary(), m.rollback(), m.exportTraining(),
+		m.gates(), m.replay(), m.drift(),
 	)
 	return cmd
 }
