@@ -123,7 +123,8 @@ func (c *modelCheck) say(cmd *cobra.Command, ref string, said checked) error {
 	case said.Version != nil:
 		return c.print(cmd, *said.Version, nil)
 	}
-	said, file, err := c.read(cmd.Context(), ref)
+	rows := append([][]string{{"file", said.File}, {"sha256", said.Contract.Digest}}, contractRows(said.Contract)...)
+	return table(out, []string{"FIELD", "VALUE"}, rows)
 }
 
 // works puts the classes together with the machines that the model is to serve.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -117,4 +118,18 @@ func bounds(from, to time.Time) (low, high int64) {
 		high = to.UnixNano()
 	}
 	return low, high
+}
+
+// NewestScore is the instant of the newest answer of a model file; zero when there is none.
+func (s *Store) NewestScore(ctx context.Context, digest string) (time.Time, error) {
+	var newest sql.NullInt64
+	err := s.readers.QueryRowContext(ctx, `SELECT s.time FROM score s CROSS JOIN model m ON m.id = s.model WHERE m.digest = ?
+		ORDER BY s.time DESC LIMIT 1`, digest).Scan(&newest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("newest score of %s: %w", digest, err)
+	}
+	return instant(newest), nil
 }

@@ -86,6 +86,7 @@ type Page interface {
 // Answers is the side of a store that compares versions of models.
 type Answers interface {
 	EachScore(ctx context.Context, filter store.ScoreFilter, f func(asset.Score) error) error
+	NewestScore(ctx context.Context, digest string) (time.Time, error)
 	ScoreCounts(ctx context.Context, from, to time.Time) ([]store.ScoreCount, error)
 }
 

@@ -70,6 +70,12 @@ func scored(t *testing.T, s Store) {
 			t.Errorf("by %s: %d scores, want %d", name, got, tc.want)
 		}
 	}
+	if at3, err := s.NewestScore(t.Context(), "sha-m:1"); err != nil || !at3.Equal(at(3)) {
+		t.Errorf("newest score at %v, %v; want %v", at3, err, at(3))
+	}
+	if never, err := s.NewestScore(t.Context(), "sha-m:9"); err != nil || !never.IsZero() {
+		t.Errorf("newest score of a model that never scored: %v, %v", never, err)
+	}
 	stop := errors.New("stop")
 	if err := s.EachScore(t.Context(), store.ScoreFilter{}, func(asset.Score) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("EachScore that was stopped: %v", err)
