@@ -17,7 +17,7 @@ import (
 
 // place is a placement of a version whose digest is its number.
 func place(digest string, stage models.Stage) models.Placement {
-	return models.Placement{Ref: "ae:" + digest, Digest: digest, Stage: stage}
+	return models.Placement{Staged: models.Staged{Name: "ae", Version: digest, Digest: digest, Place: models.Place{Stage: stage}}}
 }
 
 // shelf holds models whose every error is their number.
@@ -33,7 +33,7 @@ func shelf(digests ...string) map[string]models.Model {
 // every answer is kept with the version that gave it.
 func TestVersionsRunSideBySide(t *testing.T) {
 	canary, pinned := place("2", models.Canary), place("4", models.Production)
-	canary.Share, pinned.Asset = 0.3, "pinned"
+	canary.Share, pinned.Scope = 0.3, models.ForAsset("pinned")
 	live := models.NewLive()
 	set(t, live, shelf("1", "2", "3", "4"), place("1", models.Production), canary, place("3", models.Shadow), pinned)
 	s := models.NewScorer(map[models.Key]*models.Live{{Component: "bearing"}: live}, models.Options{})
@@ -62,7 +62,7 @@ func TestVersionsRunSideBySide(t *testing.T) {
 		switch {
 		case i == 7:
 			want = []string{"production4true", "shadow3false"}
-		case models.InShare("ae:2", batch[i].Asset, 0.3):
+		case canary.Serves(batch[i].Asset):
 			canaries++
 			want = []string{"canary2true", "production1false", "shadow3false"}
 		}
@@ -117,12 +117,12 @@ func TestAVersionMayReadSomethingElse(t *testing.T) {
 func TestAHeldViewScoresAndIsNotHeard(t *testing.T) {
 	live := in(t, contract("1"), &fake{value: 2})
 	s := models.NewScorer(map[models.Key]*models.Live{{Component: "bearing"}: live}, models.Options{})
-	live.Hold("farm-drift")
+	live.Hold(map[asset.ID]asset.Reason{"p1": "farm-drift", "p2": "farm-drift"})
 	got, err := s.Score(context.Background(), steady(1))
 	if err != nil || got[0].Trust != 0 || got[0].Reason != "farm-drift" || got[0].Scores[0].Score != 4 {
 		t.Errorf("held: %+v, %v", got, err)
 	}
-	live.Hold("")
+	live.Hold(map[asset.ID]asset.Reason{"p2": "farm-drift"})
 	if got, err = s.Score(context.Background(), steady(1)); err != nil || got[0].Trust != 1 {
 		t.Errorf("let go: %+v, %v", got, err)
 	}

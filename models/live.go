@@ -1,8 +1,6 @@
 package models
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,11 +19,8 @@ type Model struct {
 
 // Placement says that a version scores, and for whom.
 type Placement struct {
-	Ref    string   // NAME:VERSION
-	Digest string   // SHA-256 of the file
-	Stage  Stage    // Production, Canary or Shadow
-	Share  float64  // of the assets, in canary
-	Asset  asset.ID // this asset alone; empty: every asset that the model serves
+	Staged        // in production, canary or shadow
+	Class  string // of the assets
 }
 
 // Live is what is in use for one class and component: versions in production, in
@@ -36,7 +31,7 @@ type Live struct {
 	mu      sync.Mutex // one Set at a time
 	now     atomic.Pointer[lineup]
 	edition atomic.Uint64
-	held    atomic.Pointer[asset.Reason]
+	held    atomic.Pointer[map[asset.ID]asset.Reason]
 	wait    time.Duration
 	callers int
 }
@@ -102,7 +97,7 @@ func (l *Live) Set(placements []Placement, open func(Placement) (Model, error)) 
 				for _, o := range opened {
 					err = errors.Join(err, o.Runner.Close())
 				}
-				return fmt.Errorf("model %s: %w", p.Ref, err)
+				return fmt.Errorf("model %s: %w", p.Ref(), err)
 			}
 			m = &loaded{Model: made, gather: gather{run: made.Runner, callers: l.callers, wait: l.wait}}
 			have[p.Digest] = m
@@ -132,15 +127,10 @@ func (n *lineup) models() []*loaded {
 	return out
 }
 
-// Hold takes the learned view out of the fusion for a reason until Hold(""):
-// versions go on scoring, nobody hears them.
-func (l *Live) Hold(why asset.Reason) {
-	if why == "" {
-		l.held.Store(nil)
-		return
-	}
-	l.held.Store(&why)
-}
+// Hold takes the learned view of these assets out of the fusion, each for its reason,
+// until the next Hold: versions go on scoring, nobody hears them. The caller does not
+// change the map any more.
+func (l *Live) Hold(why map[asset.ID]asset.Reason) { l.held.Store(&why) }
 
 // Placements are those in use now.
 func (l *Live) Placements() []Placement {
@@ -162,7 +152,22 @@ func (l *Live) Contract() (Contract, bool) {
 	}
 	defer n.release() //nolint:errcheck // a model that cannot be closed is gone all the same
 	for _, e := range n.entries {
-		if e.Stage == Production && e.Asset == "" {
+		if e.Stage == Production && e.Scope == "" {
+			return e.Contract, true
+		}
+	}
+	return Contract{}, false
+}
+
+// ContractOf is that of a version in use, by its digest.
+func (l *Live) ContractOf(digest string) (Contract, bool) {
+	n := l.acquire()
+	if n == nil {
+		return Contract{}, false
+	}
+	defer n.release() //nolint:errcheck // a model that cannot be closed is gone all the same
+	for _, e := range n.entries {
+		if e.Digest == digest {
 			return e.Contract, true
 		}
 	}
@@ -213,23 +218,15 @@ func (n *lineup) release() error {
 	return bad
 }
 
-// serving is the version whose word counts for an asset: its own, else the canary
-// where the asset is among its share, else the one in production. nil when none.
+// serving is the version whose word counts for an asset, as Lineup.Scores says it; nil
+// when none.
 func (n *lineup) serving(id asset.ID) *entry {
 	var best *entry
-	rank := 0
+	at := -1
 	for _, e := range n.entries {
-		r := 0
-		switch {
-		case e.Stage == Production && e.Asset == id && id != "":
-			r = 3
-		case e.Stage == Canary && (e.Asset == "" || e.Asset == id) && InShare(e.Ref, id, e.Share):
-			r = 2
-		case e.Stage == Production && e.Asset == "":
-			r = 1
-		}
-		if r > rank {
-			best, rank = e, r
+		width, ok := e.Scope.of(e.Class, id)
+		if ok && e.Serves(id) && (width > at || width == at && e.Stage == Canary) {
+			best, at = e, width
 		}
 	}
 	return best
@@ -244,7 +241,7 @@ func (n *lineup) scoring(id asset.ID) []*entry {
 		out = append(out, serves)
 	}
 	for _, e := range n.entries {
-		if e == serves || e.Asset != "" && e.Asset != id {
+		if _, ok := e.Scope.of(e.Class, id); !ok || e == serves {
 			continue
 		}
 		if e.Stage == Shadow || serves != nil && serves.Stage == Canary && e.Stage == Production {
@@ -254,11 +251,4 @@ func (n *lineup) scoring(id asset.ID) []*entry {
 		}
 	}
 	return out
-}
-
-// InShare says whether an asset is among the given share of a canary: the same
-// assets for good, and all of a smaller share within a larger one.
-func InShare(ref string, id asset.ID, share float64) bool {
-	sum := sha256.Sum256([]byte(ref + "\x00" + string(id)))
-	return float64(binary.BigEndian.Uint32(sum[:]))/(1<<32) < share
 }

@@ -73,7 +73,7 @@ func contract(digest string) models.Contract {
 func in(tb testing.TB, c models.Contract, r models.Runner) *models.Live {
 	tb.Helper()
 	l := models.NewLive()
-	set(tb, l, map[string]models.Model{c.Digest: {Contract: c, Runner: r}}, models.Placement{Ref: c.Name + ":" + c.Digest, Digest: c.Digest, Stage: models.Production})
+	set(tb, l, map[string]models.Model{c.Digest: {Contract: c, Runner: r}}, place(c.Digest, models.Production))
 	return l
 }
 
@@ -128,7 +128,7 @@ func TestSwapNeitherDropsNorMixesABatch(t *testing.T) {
 		f := &fake{value: float32(2 - i%2)}
 		fakes = append(fakes, f)
 		digest := fmt.Sprint(2 - i%2)
-		set(t, live, map[string]models.Model{digest: {Contract: contract(digest), Runner: f}}, models.Placement{Ref: "ae:" + digest, Digest: digest, Stage: models.Production})
+		set(t, live, map[string]models.Model{digest: {Contract: contract(digest), Runner: f}}, place(digest, models.Production))
 	}
 	close(stop)
 	wg.Wait()
@@ -146,7 +146,7 @@ func TestAModelThatCannotBeOpenedChangesNothing(t *testing.T) {
 	old, other := &fake{value: 1}, &fake{value: 2}
 	live := in(t, contract("1"), old)
 	was := live.Placements()
-	err := live.Set([]models.Placement{{Ref: "ae:2", Digest: "2", Stage: models.Production}, {Ref: "ae:3", Digest: "3", Stage: models.Shadow}}, func(p models.Placement) (models.Model, error) {
+	err := live.Set([]models.Placement{place("2", models.Production), place("3", models.Shadow)}, func(p models.Placement) (models.Model, error) {
 		if p.Digest == "3" {
 			return models.Model{}, models.ErrContract
 		}
@@ -172,9 +172,9 @@ func TestAVersionInTwoPlacesIsOneModel(t *testing.T) {
 		opened++
 		return models.Model{Contract: contract("1"), Runner: f}, nil
 	}
-	everywhere := models.Placement{Ref: "ae:1", Digest: "1", Stage: models.Production}
+	everywhere := place("1", models.Production)
 	pinned := everywhere
-	pinned.Asset = "p1"
+	pinned.Scope = models.ForAsset("p1")
 	for _, p := range [][]models.Placement{{everywhere, pinned}, {pinned}, {everywhere}} {
 		if err := live.Set(p, open); err != nil {
 			t.Fatal(err)

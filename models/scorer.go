@@ -167,7 +167,7 @@ func (s *Scorer) plan(batch []features.Sequence) (uses []*use, release func()) {
 		}
 		var held asset.Reason
 		if why := l.held.Load(); why != nil {
-			held = *why
+			held = (*why)[q.Asset]
 		}
 		serves := n.serving(q.Asset)
 		for _, e := range n.scoring(q.Asset) {
@@ -180,7 +180,7 @@ func (s *Scorer) plan(batch []features.Sequence) (uses []*use, release func()) {
 			}
 			u := of[e.loaded]
 			if u == nil {
-				u = &use{loaded: e.loaded, ref: e.Ref, class: class}
+				u = &use{loaded: e.loaded, ref: e.Ref(), class: class}
 				of[e.loaded] = u
 				uses = append(uses, u)
 			}

@@ -63,7 +63,7 @@ func (b *benchmark) scoring(ctx context.Context, l *modelLoad, rows int) error {
 		return err
 	}
 	alone := models.NewLive() // no other shard to wait for
-	if err := alone.Set([]models.Placement{{Ref: "bench-lstm64:1", Digest: "1", Stage: models.Production}}, func(models.Placement) (models.Model, error) { return m, nil }); err != nil {
+	if err := alone.Set([]models.Placement{benched("1")}, func(models.Placement) (models.Model, error) { return m, nil }); err != nil {
 		return err
 	}
 	defer alone.Close() //nolint:errcheck // releases memory only
@@ -210,9 +210,13 @@ func (l *modelLoad) open(version string) (models.Model, error) {
 	return models.Model{Contract: r.Contract(), Runner: r}, nil
 }
 
+func benched(version string) models.Placement {
+	return models.Placement{Staged: models.Staged{Name: "bench-lstm64", Version: version, Digest: version, Place: models.Place{Stage: models.Production}}}
+}
+
 // place puts a version in production.
 func (l *modelLoad) place(version string) error {
-	return l.live.Set([]models.Placement{{Ref: "bench-lstm64:" + version, Digest: version, Stage: models.Production}},
+	return l.live.Set([]models.Placement{benched(version)},
 		func(models.Placement) (models.Model, error) { return l.open(version) })
 }
 

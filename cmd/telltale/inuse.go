@@ -68,7 +68,12 @@ func (w *works) useModels(ctx context.Context, u inUse) (*inUse, error) {
 	}
 	if len(u.live) > 0 {
 		w.scorer = models.NewScorer(u.live, models.Options{
-			PartsOf: w.parts, HorizonH: func(kind string) float64 { return w.classes.Of(kind).HorizonH }, Took: u.took,
+			PartsOf: w.parts, HorizonH: func(kind string) float64 { return w.classes.Of(kind).HorizonH },
+			Took: func(ref string, rows int, t time.Duration) {
+				if u.took != nil {
+					u.took(ref, rows, t)
+				}
+			},
 			Report: func(ref string, err error) { u.log.Warn("model failed", "model", ref, "error", err) },
 		})
 	}
@@ -115,7 +120,9 @@ func (u *inUse) placements(ctx context.Context, m want) ([]models.Placement, err
 			if err != nil {
 				return nil, fmt.Errorf("model %s: %w", r, err)
 			}
-			return []models.Placement{{Ref: v.Ref(), Digest: v.Digest, Stage: models.Production}}, nil
+			return []models.Placement{{Class: m.key.Class, Staged: models.Staged{
+				Name: v.Name, Version: v.Version, Kind: v.Kind, Digest: v.Digest, Manifest: v.Manifest, Place: models.Place{Stage: models.Production},
+			}}}, nil
 		}
 	}
 	all, err := u.repo.Lineup(ctx, m.name)
@@ -124,8 +131,8 @@ func (u *inUse) placements(ctx context.Context, m want) ([]models.Placement, err
 	}
 	var out []models.Placement
 	for _, s := range all {
-		if slices.Contains(u.stages, s.Stage) && s.Scope == "" {
-			out = append(out, models.Placement{Ref: s.Ref(), Digest: s.Digest, Stage: s.Stage, Share: s.Share})
+		if slices.Contains(u.stages, s.Stage) {
+			out = append(out, models.Placement{Staged: s, Class: m.key.Class})
 		}
 	}
 	if len(out) == 0 && m.required {
@@ -136,7 +143,7 @@ func (u *inUse) placements(ctx context.Context, m want) ([]models.Placement, err
 
 // open loads a version for a class and component that can feed it.
 func (u *inUse) open(ctx context.Context, p models.Placement, k models.Key) (models.Model, error) {
-	_, file, err := u.repo.Get(ctx, p.Ref)
+	_, file, err := u.repo.Get(ctx, p.Ref())
 	if err != nil {
 		return models.Model{}, err
 	}
@@ -145,7 +152,7 @@ func (u *inUse) open(ctx context.Context, p models.Placement, k models.Key) (mod
 		return models.Model{}, err
 	}
 	contract := runner.Contract()
-	contract.Name, _, _ = strings.Cut(p.Ref, ":")
+	contract.Name = p.Name
 	return models.Model{Contract: contract, Runner: runner}, nil
 }
 
@@ -170,7 +177,7 @@ func (u *inUse) digests() []string {
 	}
 	for _, l := range u.live {
 		for _, p := range l.Placements() {
-			out = append(out, p.Ref+"@"+p.Digest)
+			out = append(out, p.Ref()+"@"+p.Digest)
 		}
 	}
 	slices.Sort(out)

@@ -20,6 +20,8 @@ type modelShelf struct {
 	json bool
 	by   models.By
 	repo *models.Repository
+
+	despite bool // gates that did not pass
 }
 
 // open is the repository of --repo, which was opened before the command began.

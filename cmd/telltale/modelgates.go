@@ -42,6 +42,9 @@ func (m *modelShelf) gates() *cobra.Command {
 			if err := g.print(cmd.OutOrStdout(), report); err != nil {
 				return err
 			}
+			if err := g.remember(cmd.Context(), report); err != nil {
+				return err
+			}
 			return passed(report.Gates)
 		},
 	}
@@ -89,6 +92,24 @@ func (g *modelGates) report(ctx context.Context, ref string) (models.GateReport,
 	report := models.Judge(t, g.opt)
 	report.Old, report.New = old.Ref(), candidate.Ref()
 	return report, nil
+}
+
+// remember notes with the version what the gates said: a promotion asks for it.
+func (g *modelGates) remember(ctx context.Context, r models.GateReport) error {
+	repo := g.modelShelf.open()
+	old, _, err := repo.Show(ctx, r.Old)
+	if err != nil {
+		return err
+	}
+	text := passedAgainst(old.Digest) + " on scores to " + r.To.UTC().Format(time.RFC3339)
+	for _, gate := range r.Gates {
+		if gate.Verdict != models.GatePass {
+			text = fmt.Sprintf("not passed against %s: %s %s", old.Ref(), gate.Name, gate.Verdict)
+			break
+		}
+	}
+	_, err = repo.Annotate(ctx, r.New, gatesNote, text, g.by)
+	return err
 }
 
 // scores reads what the service kept of both versions.

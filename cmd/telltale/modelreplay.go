@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -165,6 +166,14 @@ type borrowed struct{ models.Runner }
 
 func (borrowed) Close() error { return nil }
 
+// inPlace is a version in production that no repository put there.
+func inPlace(ref string, c models.Contract) models.Placement {
+	name, version, _ := strings.Cut(ref, ":")
+	return models.Placement{Class: c.Class, Staged: models.Staged{
+		Name: name, Version: version, Kind: models.KindModel, Digest: c.Digest, Place: models.Place{Stage: models.Production},
+	}}
+}
+
 // scoredAtOnce bounds the sequences that are in memory.
 const scoredAtOnce = 256
 
@@ -172,7 +181,7 @@ const scoredAtOnce = 256
 func (s *replaySides) score(ctx context.Context, l *labelledAsset) (out [2][]asset.Score, err error) {
 	for i, m := range []models.Model{s.old, s.candidate} {
 		live := models.NewLive()
-		at := []models.Placement{{Ref: s.refs[i], Digest: m.Contract.Digest, Stage: models.Production}}
+		at := []models.Placement{inPlace(s.refs[i], m.Contract)}
 		err := live.Set(at, func(models.Placement) (models.Model, error) {
 			return models.Model{Contract: m.Contract, Runner: borrowed{m.Runner}}, nil
 		})

@@ -36,7 +36,7 @@ func (m *modelShelf) to(cmd *cobra.Command, ref string, to models.Stage, share f
 	if err != nil {
 		return err
 	}
-	v, err := m.open().Promote(cmd.Context(), ref, to, share, scope, m.by)
+	v, err := promoted(cmd.Context(), m.open(), ref, to, share, scope, m.by, m.despite)
 	return m.print(cmd, v, err)
 }
 
@@ -68,6 +68,7 @@ func (m *modelShelf) promote() *cobra.Command {
 		},
 	}
 	cmd.Flags().Float64Var(&share, "share", 0, "of the assets, for canary: above 0, below 1")
+	cmd.Flags().BoolVar(&m.despite, "despite-gates", false, "production although the gates did not pass: the history says so")
 	scope.add(cmd)
 	return cmd
 }

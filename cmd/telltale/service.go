@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -39,8 +40,12 @@ type service struct {
 	shards int
 	counts *prometheus.CounterVec
 	behind prometheus.Gauge
+	guard  *guard
 	reach  atomic.Int64 // event time reached, Unix ns
-	metric *prometheus.Registry
+
+	pollModels time.Duration // between two looks at the repository; default 5 s
+	token      string        // that changes by the API have to bring
+	metric     *prometheus.Registry
 }
 
 func newService(w *works, db *sqlite.Store, log *slog.Logger) *service {
@@ -104,6 +109,7 @@ func (s *service) flow(ctx context.Context, src pipeline.Source, shards []*pipel
 
 // kept shows what was committed.
 func (s *service) kept(ctx context.Context, fx pipeline.Effects) {
+	s.guard.kept(fx)
 	for what, n := range fx.Counts {
 		s.counts.WithLabelValues(what).Add(float64(n))
 	}
@@ -144,6 +150,9 @@ func (s *service) tellOrder(ctx context.Context, alert string) {
 
 func (s *service) now() api.Status {
 	st := s.status
+	if s.guard != nil {
+		st.Notes = append(slices.Clone(st.Notes), s.guard.drift.notes()...)
+	}
 	if t := s.reach.Load(); t > 0 {
 		st.EventTime = time.Unix(0, t).UTC()
 	}
@@ -173,8 +182,9 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", addr, err)
 	}
 	read := reader{s}
+	s.guard = newGuard(s)
 	server := api.NewServer(addr, api.New(api.Options{
-		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Hub: s.hub, Status: s.now, Metrics: s.metric,
+		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Models: read, Token: s.token, Trusted: loopback(l.Addr()), Hub: s.hub, Status: s.now, Metrics: s.metric,
 		Page: web.Handler(), Mounts: s.mounts, Log: func(msg string, err error) { s.log.Error(msg, "error", err) },
 	}))
 	g, ctx := errgroup.WithContext(ctx)
@@ -196,6 +206,7 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 			return quiet(workorders.NewForwarder(announced{s.db, s.hub}, erp, erpName, opt).Run(ctx))
 		})
 	}
+	g.Go(func() error { return s.guard.run(ctx) })
 	g.Go(func() error { return s.flow(ctx, src, shards) })
 	ready("http://" + l.Addr().String())
 	return quiet(g.Wait())

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/models"
+	"github.com/telltale-iot/telltale/pipeline"
+	"github.com/telltale-iot/telltale/store"
+	"github.com/telltale-iot/telltale/store/sqlite"
+)
+
+// guard looks after the models of a service, beside the flow and never in its way: it
+// puts in use what the repository says, takes back a version that misbehaves, and
+// holds the learned view of machines whose inputs drift together.
+type guard struct {
+	use     *inUse
+	db      *sqlite.Store
+	log     *slog.Logger
+	reached func() time.Time // event time that is committed
+	poll    time.Duration    // of the wall clock between two looks
+	drift   *driftWatch
+	spent   *prometheus.HistogramVec
+	undone  *prometheus.CounterVec
+
+	mu     sync.Mutex
+	judged time.Time // event time of the last look at the alarm rates
+	stuck  string    // what was last reported as an error, so that it is said once
+}
+
+// guarded is how far the guard looks back and how long it looks after a version.
+const (
+	guardedFor = 14 * 24 * time.Hour // of event time after a version took over
+	guardLook  = 15 * time.Minute    // of event time between two judgements of the alarm rates
+)
+
+func newGuard(s *service) *guard {
+	g := &guard{
+		use: s.w.use, db: s.db, log: s.log, poll: cmp.Or(s.pollModels, 5*time.Second), drift: newDriftWatch(s.w),
+		reached: func() time.Time { return time.Unix(0, s.reach.Load()).UTC() },
+	}
+	g.spent = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "telltale_model_run_seconds", Help: "Time of one run of a version, by version.", Buckets: prometheus.ExponentialBuckets(50e-6, 2, 14),
+	}, []string{"model"})
+	g.undone = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "telltale_model_rollbacks_total", Help: "Versions that were taken back by themselves, by model."}, []string{"model"})
+	s.metric.MustRegister(g.spent, g.undone)
+	if g.use != nil {
+		g.use.took = g.took
+	}
+	return g
+}
+
+// took notes how long a run of a version took.
+func (g *guard) took(ref string, _ int, t time.Duration) {
+	g.spent.WithLabelValues(ref).Observe(t.Seconds())
+}
+
+// run looks after the models until ctx ends.
+func (g *guard) run(ctx context.Context) error {
+	if g.use == nil || g.use.repo == nil {
+		return nil
+	}
+	tick := time.NewTicker(g.poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		g.look(ctx)
+	}
+}
+
+// look is one round. What goes wrong is told once and costs nothing else: the models
+// in use stay.
+func (g *guard) look(ctx context.Context) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err := g.use.refresh(ctx, false)
+	if err == nil {
+		err = g.judge(ctx)
+	}
+	g.drift.apply(g.use, g.log, g.reached())
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		g.stuck = ""
+	case oneLine(err) != g.stuck:
+		g.stuck = oneLine(err)
+		g.log.Error("models: what is in use stays in use", "error", g.stuck)
+	}
+}
+
+// judge takes back the versions whose alarms or failures are beyond what is expected.
+func (g *guard) judge(ctx context.Context) error {
+	now := g.reached()
+	seen := map[string]bool{}
+	for _, l := range g.use.live {
+		placements := l.Placements()
+		for _, p := range placements {
+			if p.Stage != models.Canary && p.Stage != models.Production || seen[p.Ref()+string(p.Scope)] {
+				continue
+			}
+			seen[p.Ref()+string(p.Scope)] = true
+			since, err := g.since(ctx, p, now)
+			if err != nil {
+				return err
+			}
+			if now.Sub(since) > guardedFor || now.Sub(g.judged) < guardLook && !g.fails(ctx, p, now) {
+				continue
+			}
+			if err := g.hold(ctx, l, p, since, now); err != nil {
+				return err
+			}
+		}
+	}
+	if now.Sub(g.judged) >= guardLook {
+		g.judged = now
+	}
+	return nil
+}
+
+// since is the event time at which the guard first saw a version in its place; it
+// survives a restart.
+func (g *guard) since(ctx context.Context, p models.Placement, now time.Time) (time.Time, error) {
+	key := fmt.Sprintf("model-since/%s/%s", p.Tag(), p.Digest)
+	text, err := g.db.Meta(ctx, key)
+	if err != nil {
+		return now, err
+	}
+	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return at, nil
+	}
+	return now, g.db.SetMeta(ctx, key, now.Format(time.RFC3339Nano))
+}
+
+// fails says whether any answer of the version failed of late: then it is judged now.
+func (g *guard) fails(ctx context.Context, p models.Placement, now time.Time) bool {
+	counts, err := g.db.ScoreCounts(ctx, now.Add(-guardLook), now)
+	return err == nil && slices.ContainsFunc(counts, func(c store.ScoreCount) bool { return c.Digest == p.Digest && c.Failed > 0 })
+}
+
+// hold holds a version against the one that it runs beside or replaced, and takes it
+// back where that asks for it.
+func (g *guard) hold(ctx context.Context, l *models.Live, p models.Placement, since, now time.Time) error {
+	var before, after []asset.Score
+	assets := map[asset.ID]bool{}
+	from := now.Add(-24 * time.Hour)
+	if p.Stage == models.Production {
+		from = since.Add(-24 * time.Hour) // what came before it
+	}
+	err := g.db.EachScore(ctx, store.ScoreFilter{From: from, To: now}, func(s asset.Score) error {
+		switch of, _, _ := strings.Cut(s.Model, ":"); {
+		case of != p.Name:
+		case s.Digest == p.Digest && s.Serves && !s.Time.Before(since):
+			assets[s.Asset] = true
+			after = append(after, s)
+		case s.Digest != p.Digest && s.Stage == string(models.Production):
+			before = append(before, s)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	before = slices.DeleteFunc(before, func(s asset.Score) bool { return !assets[s.Asset] })
+	if len(before) == 0 {
+		return nil // nothing to hold it against, nor to go back to
+	}
+	contract, _ := l.ContractOf(p.Digest)
+	why, yes := models.Rollback(before, after, now, models.RollbackOptions{Since: since, Alpha: contract.Calibration.Alpha})
+	if !yes {
+		return nil
+	}
+	return g.takeBack(ctx, p, why)
+}
+
+// takeBack moves a version out of its place.
+func (g *guard) takeBack(ctx context.Context, p models.Placement, why string) error {
+	by := models.By{Who: "telltale", Reason: "automatic: " + why}
+	var err error
+	if p.Stage == models.Canary {
+		_, err = g.use.repo.Promote(ctx, p.Ref(), models.Candidate, 0, p.Scope, by)
+	} else {
+		_, err = g.use.repo.Rollback(ctx, p.Name, p.Scope, by)
+	}
+	if err != nil {
+		return fmt.Errorf("take back %s: %w", p.Ref(), err)
+	}
+	g.undone.WithLabelValues(p.Name).Inc()
+	g.log.Warn("model taken back", "model", p.Ref(), "stage", p.Stage, "why", why)
+	return g.use.refresh(ctx, false)
+}
+
+// kept takes in what was committed.
+func (g *guard) kept(fx pipeline.Effects) { g.drift.observe(fx) }

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/telltale-iot/telltale/models"
+)
+
+// gatesNote is the note of a version that says against which other its gates passed.
+const gatesNote = "gates"
+
+// passedAgainst is how that note begins.
+func passedAgainst(digest string) string { return "passed against " + digest[:min(12, len(digest))] }
+
+// promoted brings a version to a stage. Into production, where another version
+// stands, it comes only after its gates have passed against that one, or despite them:
+// the history then says so.
+func promoted(ctx context.Context, repo *models.Repository, ref string, to models.Stage, share float64, scope models.Scope, by models.By, despite bool) (models.Version, error) {
+	if to != models.Production {
+		return repo.Promote(ctx, ref, to, share, scope, by)
+	}
+	v, _, err := repo.Show(ctx, ref)
+	if err != nil {
+		return v, err
+	}
+	stands, err := repo.Lineup(ctx, v.Name)
+	if err != nil {
+		return v, err
+	}
+	for _, s := range stands {
+		if v.Kind != models.KindModel || s.Stage != models.Production || s.Scope != scope || s.Digest == v.Digest {
+			continue
+		}
+		if strings.HasPrefix(v.Notes[gatesNote], passedAgainst(s.Digest)) {
+			break
+		}
+		if !despite {
+			return v, fmt.Errorf("promote %s: %w against %s, which is in production: run \"telltale model gates %s\" first, or say --despite-gates with a --reason", v.Ref(), errGates, s.Ref(), v.Ref())
+		}
+		by.Reason = strings.TrimSuffix("despite the gates: "+by.Reason, ": ")
+	}
+	return repo.Promote(ctx, ref, to, share, scope, by)
+}
