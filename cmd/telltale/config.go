@@ -26,6 +26,7 @@ type config struct {
 	Source  sourceConfig      `yaml:"source"`
 	Models  modelsConfig      `yaml:"models,omitempty"`
 	ERP     erpConfig         `yaml:"erp,omitempty"`
+	API     apiConfig         `yaml:"api,omitempty"`
 	Shards  int               `yaml:"shards,omitempty"` // default 2; changing it needs an empty store
 	Base    string            `yaml:"baseline,omitempty"`
 	path    string
@@ -41,6 +42,11 @@ type mqttConfig struct {
 	ClientID     string `yaml:"client_id"` // stable: the broker keeps its session
 	User         string `yaml:"user,omitempty"`
 	PasswordFile string `yaml:"password_file,omitempty"`
+}
+
+// apiConfig says who may change something by the API.
+type apiConfig struct {
+	TokenFile string `yaml:"token_file,omitempty"` // what a change has to bring; none: only this machine may, while listen is its loopback
 }
 
 // erpConfig names one ERP; kind none leaves orders in the outbox.
@@ -114,6 +120,7 @@ func (c *config) validate(body []byte) error {
 			check(m.Name != "" && len(m.Name) <= 100, fmt.Sprintf("%s.metrics[%d].name", at, j), m.Name, "1 to 100 characters")
 		}
 	}
+	check(c.Models.PollS >= 0 && c.Models.PollS <= 86400, "models.poll_s", c.Models.PollS, "0 to 86400 seconds")
 	u, err := url.Parse(c.Source.MQTT.URL)
 	check(err == nil && u.Host != "", "source.mqtt.url", c.Source.MQTT.URL, "an address such as tcp://broker:1883")
 	switch c.ERP.Kind {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"time"
 
 	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/models/oci"
@@ -14,13 +15,23 @@ import (
 
 // modelsConfig says where the models lie and who signs them.
 type modelsConfig struct {
-	Repository   string `yaml:"repository,omitempty"` // folder, or oci://HOST/PREFIX; default DATA/models
-	ONNXRuntime  string `yaml:"onnxruntime,omitempty"`
-	Key          string `yaml:"key,omitempty"`  // file with a public key: only what it signed is used
-	User         string `yaml:"user,omitempty"` // at the registry; default: what the Docker configuration knows
-	PasswordFile string `yaml:"password_file,omitempty"`
-	DockerConfig string `yaml:"docker_config,omitempty"` // file; default ~/.docker/config.json
-	PlainHTTP    bool   `yaml:"plain_http,omitempty"`    // no TLS, also when the registry is on another machine
+	Repository   string  `yaml:"repository,omitempty"` // folder, or oci://HOST/PREFIX; default DATA/models
+	ONNXRuntime  string  `yaml:"onnxruntime,omitempty"`
+	Key          string  `yaml:"key,omitempty"`  // file with a public key: only what it signed is used
+	User         string  `yaml:"user,omitempty"` // at the registry; default: what the Docker configuration knows
+	PasswordFile string  `yaml:"password_file,omitempty"`
+	DockerConfig string  `yaml:"docker_config,omitempty"` // file; default ~/.docker/config.json
+	PlainHTTP    bool    `yaml:"plain_http,omitempty"`    // no TLS, also when the registry is on another machine
+	PollS        float64 `yaml:"poll_s,omitempty"`        // seconds between two looks at the stages; default 5, of a registry 30
+}
+
+// poll is how often the stages are looked at.
+func (c modelsConfig) poll() time.Duration {
+	usual := 5.0
+	if oci.Remote(c.Repository) {
+		usual = 30
+	}
+	return time.Duration(cmp.Or(c.PollS, usual) * float64(time.Second))
 }
 
 // Environment variables of the registry's account, where the configuration names none.

@@ -174,6 +174,10 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	s := newService(w, db, log)
 	s.batch = pipeline.Batch{Eager: true}
 	s.shards = cmp.Or(conf.Shards, s.shards)
+	s.pollModels = conf.Models.poll()
+	if s.token, err = secret(conf.API.TokenFile); err != nil {
+		return fmt.Errorf("api.token_file: %w", err)
+	}
 	s.status = api.Status{Version: version, Notes: w.shortcomings()}
 	shards, next, _, err := s.claim(ctx)
 	if err != nil {
