@@ -96,6 +96,7 @@ func (d *demo) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	s := newService(w, db, log)
+	s.pollModels = time.Second // an hour of the farm
 	s.batch = pipeline.Batch{Eager: true, Span: time.Hour}
 	s.status = api.Status{Speed: d.speed, Version: version, Notes: d.notes(w)}
 	return d.play(ctx, stdout, s, farm)

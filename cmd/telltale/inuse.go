@@ -25,6 +25,7 @@ type inUse struct {
 	refs    []string // versions that are named instead of those in production
 	library string
 	stages  []models.Stage // that are put in use
+	shards  int            // that wait for each other to share a run; 0: nobody waits
 	log     *slog.Logger
 	live    map[models.Key]*models.Live
 	took    func(ref string, rows int, t time.Duration)
@@ -61,6 +62,7 @@ func (w *works) useModels(ctx context.Context, u inUse) (*inUse, error) {
 	}
 	for _, want := range w.wanted() {
 		u.live[want.key] = models.NewLive()
+		u.live[want.key].Gather(u.shards, gatherFor)
 	}
 	if err := u.refresh(ctx, true); err != nil {
 		u.Close()

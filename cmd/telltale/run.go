@@ -157,7 +157,7 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	if w.learned, err = useLearned(ctx, repo, w.plates, w.classes); err != nil {
 		return err
 	}
-	use, err := w.useModels(ctx, inUse{repo: repo, library: conf.Models.ONNXRuntime, stages: inService, log: log})
+	use, err := w.useModels(ctx, inUse{repo: repo, library: conf.Models.ONNXRuntime, stages: inService, shards: cmp.Or(conf.Shards, defaultShards), log: log})
 	if err != nil {
 		return err
 	}

@@ -48,8 +48,11 @@ type service struct {
 	metric     *prometheus.Registry
 }
 
+// defaultShards is one for each of two cores.
+const defaultShards = 2
+
 func newService(w *works, db *sqlite.Store, log *slog.Logger) *service {
-	s := &service{w: w, db: db, board: twin.NewBoard(), hub: api.NewHub(api.HubOptions{}), log: log, metric: prometheus.NewRegistry(), shards: 2}
+	s := &service{w: w, db: db, board: twin.NewBoard(), hub: api.NewHub(api.HubOptions{}), log: log, metric: prometheus.NewRegistry(), shards: defaultShards}
 	s.counts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "telltale_flow_total", Help: "What went in, came out and was refused, by what."}, []string{"what"})
 	s.behind = prometheus.NewGauge(prometheus.GaugeOpts{Name: "telltale_event_time_seconds", Help: "Event time that is committed, in Unix seconds."})
 	s.metric.MustRegister(s.counts, s.behind)
