@@ -202,7 +202,7 @@ func (e *editor) standing(d Descriptor, to Place) (mine, others []Place) {
 	for _, tag := range slices.Sorted(maps.Keys(e.tags)) {
 		p, ok := ParsePlace(tag)
 		switch {
-		case !ok || p.Scope != to.Scope || p.Tag() != tag:
+		case !ok || p.Scope != to.Scope:
 		case e.tags[tag].Digest == d.Digest:
 			mine = append(mine, p)
 		case p.Stage == to.Stage:

@@ -78,33 +78,37 @@ func (s Scope) of(class string, id asset.ID) (width int, ok bool) {
 	return 0, false
 }
 
-// maxEscaped keeps the longest tag within the 128 characters that OCI allows.
-const maxEscaped = 100
+// maxEscaped keeps the longest tag within the 128 characters that OCI allows;
+// hashed begins what would be longer.
+const (
+	maxEscaped = 100
+	hashed     = ".."
+)
 
-// escape writes any text with the characters of a tag: letters, digits and the
-// dash stand for themselves, any other byte is _ and its two hexadecimal digits.
-// What would be too long is __ and the beginning of its SHA-256.
+// escape writes any text with the characters of a tag: letters, digits, dash and
+// underscore stand for themselves, any other byte is a dot and its two hexadecimal
+// digits. What would be too long is two dots and the beginning of its SHA-256.
 func escape(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {
 		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-':
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
 			b.WriteByte(c)
 		default:
-			fmt.Fprintf(&b, "_%02x", c)
+			fmt.Fprintf(&b, ".%02x", c)
 		}
 	}
 	if b.Len() > maxEscaped {
 		sum := sha256.Sum256([]byte(s))
-		return "__" + hex.EncodeToString(sum[:])[:40]
+		return hashed + hex.EncodeToString(sum[:])[:40]
 	}
 	return b.String()
 }
 
-var escaped = regexp.MustCompile(`_[0-9a-f]{2}`)
+var escaped = regexp.MustCompile(`\.[0-9a-f]{2}`)
 
 func unescape(s string) string {
-	if strings.HasPrefix(s, "__") {
+	if strings.HasPrefix(s, hashed) {
 		return s
 	}
 	return escaped.ReplaceAllStringFunc(s, func(e string) string {
@@ -151,7 +155,7 @@ func (p Place) String() string {
 	return s
 }
 
-var placeTag = regexp.MustCompile(`^(?:(production|shadow)|canary-([0-9]+(?:\.[0-9]+)?))(?:\.((?:class|asset)\.[A-Za-z0-9_-]+))?$`)
+var placeTag = regexp.MustCompile(`^(?:(production|shadow)|canary-([0-9]+(?:\.[0-9]+)?))(?:\.((?:class|asset)\.[A-Za-z0-9_.-]+))?$`)
 
 // ParsePlace reads a tag; false when it stands for no stage.
 func ParsePlace(tag string) (Place, bool) {
@@ -167,7 +171,17 @@ func ParsePlace(tag string) (Place, bool) {
 		}
 		p.Stage, p.Share = Canary, n/100
 	}
-	return p, true
+	return p, p.Tag() == tag && p.Scope.written()
+}
+
+// written says whether a scope is written as ForClass and ForAsset write it.
+func (s Scope) written() bool {
+	for _, kind := range []Scope{classScope, assetScope} {
+		if rest, ok := strings.CutPrefix(string(s), string(kind)); ok {
+			return strings.HasPrefix(rest, hashed) || escape(unescape(rest)) == rest
+		}
+	}
+	return s == ""
 }
 
 // valid refuses a place that no tag can stand for.

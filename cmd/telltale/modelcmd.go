@@ -186,7 +186,7 @@ func (m *modelShelf) show() *cobra.Command {
 				rows = append(rows, []string{"note " + k, v.Notes[k]})
 			}
 			for _, s := range v.History {
-				rows = append(rows, []string{"history", strings.Join(stepRow(s), "  ")})
+				rows = append(rows, []string{"history", strings.TrimSpace(strings.Join(stepRow(s), "  "))})
 			}
 			return table(cmd.OutOrStdout(), []string{"FIELD", "VALUE"}, rows)
 		},

@@ -48,7 +48,7 @@ func TestModelLife(t *testing.T) {
 		t.Errorf("shown without its contract: %+v", shown)
 	}
 	pinned := parsed[models.Version](t, "model", "pin", v.Ref(), "--asset", "WTG 03", "--repo", repo, "--as", "ada", "--reason", "as before", "--json")
-	if len(pinned.Places) != 2 || pinned.Places[1].Tag() != "production.asset.WTG_2003" {
+	if len(pinned.Places) != 2 || pinned.Places[1].Tag() != "production.asset.WTG.2003" {
 		t.Errorf("pinned: %+v", pinned.Places)
 	}
 	steps := parsed[[]models.Step](t, "model", "history", v.Name, "--repo", repo, "--json")

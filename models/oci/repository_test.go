@@ -134,7 +134,7 @@ func TestPushedVersionsAreFoundByEveryReference(t *testing.T) {
 			promote(t, r, "1", models.Production, 0, models.ForAsset("wt 03/a"))
 			other := p.open(t) // another process
 			for ref, want := range map[string]string{
-				ae + ":1": one.Digest, ae: two.Digest, ae + ":production": two.Digest, ae + ":production.asset.wt_2003_2fa": one.Digest,
+				ae + ":1": one.Digest, ae: two.Digest, ae + ":production": two.Digest, ae + ":production.asset.wt.2003.2fa": one.Digest,
 				one.Digest: one.Digest, one.Digest[:12]: one.Digest, "sha256:" + two.Digest: two.Digest,
 			} {
 				v, body, err := other.Get(t.Context(), ref)
