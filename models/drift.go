@@ -112,6 +112,7 @@ type DriftMonitor struct {
 	times   []time.Time // of the rows kept, oldest first
 	regimes []string
 	values  []float32 // row-major; NaN is missing
+	slot    int64     // of the newest row, counted from 1970
 }
 
 // NewDriftMonitor watches an asset's values of what is listed.
@@ -127,10 +128,11 @@ func (m *DriftMonitor) Observe(t time.Time, regime string, row []float64) {
 	if len(row) != len(m.watched) {
 		panic(fmt.Sprintf("models: %d values for %d watched", len(row), len(m.watched)))
 	}
-	slot := m.opt.Span / time.Duration(m.opt.Slots)
-	if k := len(m.times); k > 0 && !t.Truncate(slot).After(m.times[k-1].Truncate(slot)) {
+	slot := t.UnixNano() / (int64(m.opt.Span) / int64(m.opt.Slots))
+	if len(m.times) > 0 && slot <= m.slot {
 		return
 	}
+	m.slot = slot
 	if len(m.times) >= 2*m.opt.Slots { // old rows are dropped by halves, so that a row costs the same on average
 		m.drop(len(m.times) - m.opt.Slots + 1)
 	}
