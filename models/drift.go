@@ -55,6 +55,7 @@ func (o DriftOptions) withDefaults() DriftOptions {
 // together against All: a change of the regimes' mix then looks like drift.
 type Watched struct {
 	Name    string
+	Period  time.Duration // in which a value is to come; 0: as often as there is a row
 	All     Reference
 	Regimes map[string]Reference
 }
@@ -64,11 +65,13 @@ type Watched struct {
 func (c Contract) Watches() (list []Watched, at []int) {
 	for i, f := range c.Features {
 		if i < len(c.Reference) && len(c.Reference[i].Quantiles) > 1 {
-			list, at = append(list, Watched{Name: f.Name, All: c.Reference[i]}), append(at, i)
+			list, at = append(list, Watched{Name: f.Name, Period: c.period(), All: c.Reference[i]}), append(at, i)
 		}
 	}
 	return list, at
 }
+
+func (c Contract) period() time.Duration { return time.Duration(c.PeriodS * float64(time.Second)) }
 
 // WatchesScore is the model's own score, held against its calibration.
 func (c Contract) WatchesScore() (Watched, bool) {
@@ -103,43 +106,53 @@ type Drift struct {
 	Text    string       `json:"text"`
 }
 
-// DriftMonitor watches the features of one asset. It keeps at most Slots rows,
-// thinned evenly over the span. It belongs to one goroutine.
+// DriftMonitor watches the features of one asset. It keeps at most 2·Slots rows, each
+// of a slot of time: a Slots-th of the span or the longest Period, whichever is longer.
+// It belongs to one goroutine.
 type DriftMonitor struct {
 	id      asset.ID
 	watched []Watched
 	opt     DriftOptions
-	times   []time.Time // of the rows kept, oldest first
+	slot    time.Duration
+	times   []time.Time // at which the rows kept began, oldest first
 	regimes []string
 	values  []float32 // row-major; NaN is missing
 }
 
 // NewDriftMonitor watches an asset's values of what is listed.
 func NewDriftMonitor(id asset.ID, watched []Watched, opt DriftOptions) *DriftMonitor {
-	return &DriftMonitor{id: id, watched: watched, opt: opt.withDefaults()}
+	m := &DriftMonitor{id: id, watched: watched, opt: opt.withDefaults()}
+	m.slot = m.opt.Span / time.Duration(m.opt.Slots)
+	for _, w := range watched {
+		m.slot = max(m.slot, w.Period)
+	}
+	return m
 }
 
-// Observe takes one row: a value for each that is watched, NaN where it is
-// missing. Rows come in order of time; one that does not is left out, as is one
-// that shares its slot with an earlier one. It panics when the row is of another
-// length.
+// Observe takes a value for each that is watched, NaN where there is none: what comes
+// within a slot is one row, so that channels may end at different instants; the first
+// value of each counts. Calls come in order of time, one that does not is left out. It
+// panics when there are more or fewer values than are watched.
 func (m *DriftMonitor) Observe(t time.Time, regime string, row []float64) {
 	if len(row) != len(m.watched) {
 		panic(fmt.Sprintf("models: %d values for %d watched", len(row), len(m.watched)))
 	}
-	slot := m.opt.Span / time.Duration(m.opt.Slots)
-	if k := len(m.times); k > 0 && !t.Truncate(slot).After(m.times[k-1].Truncate(slot)) {
+	if k := len(m.times); k == 0 || t.Sub(m.times[k-1]) >= m.slot {
+		if k >= 2*m.opt.Slots { // old rows are dropped by halves, so that a row costs the same on average
+			m.drop(k - m.opt.Slots + 1)
+		}
+		m.times, m.regimes = append(m.times, t), append(m.regimes, regime)
+		for range row {
+			m.values = append(m.values, float32(math.NaN()))
+		}
+	} else if t.Before(m.times[k-1]) {
 		return
 	}
-	if len(m.times) >= 2*m.opt.Slots { // old rows are dropped by halves, so that a row costs the same on average
-		m.drop(len(m.times) - m.opt.Slots + 1)
-	}
-	m.times, m.regimes = append(m.times, t), append(m.regimes, regime)
-	for _, v := range row {
-		if math.IsInf(v, 0) {
-			v = math.NaN()
+	last := m.values[len(m.values)-len(row):]
+	for j, v := range row {
+		if last[j] != last[j] && !math.IsInf(v, 0) {
+			last[j] = float32(v)
 		}
-		m.values = append(m.values, float32(v))
 	}
 }
 

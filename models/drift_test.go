@@ -173,6 +173,28 @@ func TestDriftMonitorIsBounded(t *testing.T) {
 	m.Observe(last.Add(time.Hour), "", []float64{1, 2})
 }
 
+// Channels whose windows end at different instants, and some less often, miss nothing.
+func TestDriftOfChannelsThatEndApart(t *testing.T) {
+	watched := []models.Watched{{Name: "a/x", Period: time.Hour, All: normal()}, {Name: "b/y", Period: time.Hour, All: normal()}}
+	m := models.NewDriftMonitor("a", watched, models.DriftOptions{})
+	r := rand.New(rand.NewPCG(7, 8))
+	nan := math.NaN()
+	at := monday
+	for i := range 8 * 144 { // one every ten minutes, the other every hour and a little later
+		at = monday.Add(time.Duration(i) * 10 * time.Minute)
+		m.Observe(at, "", []float64{r.NormFloat64(), nan})
+		if i%6 == 0 {
+			at = at.Add(time.Minute)
+			m.Observe(at, "", []float64{nan, r.NormFloat64()})
+		}
+	}
+	for _, d := range m.Report(at) {
+		if d.Verdict != models.DriftNone || d.Missing != 0 || d.N < 150 {
+			t.Errorf("%+v, want ok and nothing missing", d)
+		}
+	}
+}
+
 func TestCommonDrift(t *testing.T) {
 	report := func(n int, feature string, v models.DriftVerdict, cause string, shift float64) models.Drift {
 		return models.Drift{Asset: asset.ID(fmt.Sprintf("T%02d", n)), Feature: feature, Verdict: v, Cause: cause, Shift: asset.Number(shift)}
@@ -203,6 +225,9 @@ func TestCommonDrift(t *testing.T) {
 		"both ways":             {farm(4, 4, 0, 2, 0), "x values down 4 of 10;x values up 4 of 10"},
 		"three of those judged": {farm(3, 0, 0, 7, 50), "x values up 3 of 10"},
 		"nothing comes":         {farm(0, 0, 5, 5, 0), "x missing  5 of 10"},
+		"a little is missing": {[]models.Drift{
+			report(1, "x", models.DriftWatch, "missing", 0), report(2, "x", models.DriftWatch, "missing", 0), report(3, "x", models.DriftWatch, "missing", 0),
+		}, ""},
 		"regimes of one asset": {[]models.Drift{
 			report(1, "x", models.DriftAct, "values", 1), report(1, "x", models.DriftAct, "values", 2), report(1, "x", models.DriftAct, "values", 3),
 		}, ""},

@@ -22,7 +22,8 @@ type FarmDrift struct {
 
 // CommonDrift looks for features that drift together on FarmShare of a farm's
 // assets and on FarmLeast of them. The reports are those of one farm at one
-// instant; assets about which nothing could be said do not count.
+// instant; assets about which nothing could be said do not count, nor does a share of
+// missing values at which there is only to watch.
 func CommonDrift(reports []Drift, opt DriftOptions) []FarmDrift {
 	opt = opt.withDefaults()
 	type way struct{ feature, cause, side string }
@@ -32,7 +33,7 @@ func CommonDrift(reports []Drift, opt DriftOptions) []FarmDrift {
 			continue
 		}
 		judged[d.Feature] = append(judged[d.Feature], d.Asset)
-		if d.Cause == "" {
+		if d.Cause == "" || d.Cause == driftMissing && d.Verdict != DriftAct {
 			continue
 		}
 		w := way{feature: d.Feature, cause: d.Cause}

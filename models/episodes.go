@@ -208,6 +208,9 @@ func (r *Replay) detectionGate(o ReplayOptions) Gate {
 	g.Verdict = notWorse(least, most, -o.Detection)
 	g.Text = fmt.Sprintf("the candidate detects %d of %d episodes, the old version %d: with 95 %% confidence at least %+.1f percentage points (%+.1f allowed)",
 		r.New.Detected, n, r.Old.Detected, 100*least, -100*o.Detection)
+	if g.Verdict == GatePass { // a share q is missed by none of n with a probability of (1−q)ⁿ
+		g.Text += fmt.Sprintf("; so few cannot show a loss below %.0f %%", 100*(1-math.Pow(0.05, 1/float64(n))))
+	}
 	return g
 }
 

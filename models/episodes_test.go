@@ -134,10 +134,11 @@ func TestReplayNumbers(t *testing.T) {
 	}
 }
 
-// The bound is at or below the truth in 95 % of all draws: what nominal says.
+// The bound is at or below the truth in 95 % of all draws, as it says; of few
+// episodes it promises too much, since some draws show no loss at all.
 func TestReplayBoundCovers(t *testing.T) {
 	const runs, pOld, pNew = 400, 0.9, 0.7
-	for _, n := range []int{10, 30} {
+	for n, least := range map[int]float64{6: 0.8, 10: 0.92, 30: 0.92} {
 		covered := 0
 		for k := range runs {
 			r := rand.New(rand.NewPCG(uint64(k), 41))
@@ -167,8 +168,8 @@ func TestReplayBoundCovers(t *testing.T) {
 			}
 		}
 		t.Logf("%d episodes: the one-sided 95 %% bound holds in %.3f of %d draws", n, float64(covered)/runs, runs)
-		if share := float64(covered) / runs; share < 0.92 || share > 0.995 {
-			t.Errorf("%d episodes: the bound holds in %.3f of the draws, want about 0.95", n, share)
+		if share := float64(covered) / runs; share < least || share > 0.98 {
+			t.Errorf("%d episodes: the bound holds in %.3f of the draws, want %g at least and no more than 0.98", n, share, least)
 		}
 	}
 }

@@ -146,6 +146,15 @@ func TestEffectiveN(t *testing.T) {
 			t.Errorf("φ = %g: %g, want about %g", phi, got, want)
 		}
 	}
+	// Of a series that is short for its τ, half must not claim to be worth more than it is.
+	short := make([]float64, 401)
+	for i := range short {
+		short[i] = models.EffectiveN(ar1(r, 300, 0.95))
+	}
+	slices.Sort(short)
+	if want := 300 * 0.05 / 1.95; short[200] > 1.1*want || short[200] < 0.5*want {
+		t.Errorf("300 values of φ = 0.95: half are worth more than %.3g, want %.3g", short[200], want)
+	}
 	if got := models.EffectiveN(make([]float64, 100)); got != 1 {
 		t.Errorf("a constant is worth %g, want 1", got)
 	}
