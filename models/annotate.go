@@ -112,3 +112,18 @@ func message(to []byte, field uint64, b []byte) []byte {
 	to = binary.AppendUvarint(to, uint64(len(b)))
 	return append(to, b...)
 }
+
+// Metadata are a file's keys of the contract, without "pdm.".
+func Metadata(file []byte) (map[string]string, error) {
+	g, err := readGraph(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContract, err)
+	}
+	out := map[string]string{}
+	for key, value := range g.props {
+		if rest, ok := strings.CutPrefix(key, prefix); ok {
+			out[rest] = value
+		}
+	}
+	return out, nil
+}

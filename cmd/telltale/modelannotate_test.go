@@ -146,7 +146,9 @@ func TestAnnotateOfEachKind(t *testing.T) {
 		"masked":   {6, "mask: true\n", func(c models.Contract) bool { return c.Mask && len(c.SelfTest.Input[0]) == 4 }},
 		"forecast": {7, "output: forecast\n", func(c models.Contract) bool { return len(c.Scale) == 2 && c.Scale[0] > 2 && c.Scale[0] < 4 }},
 		"modes":    {6, "output: modes\nmodes: ['', imbalance, misalignment]\n", func(c models.Contract) bool { return c.Kind == models.Classifier && c.Threshold > 0 && c.Threshold < 1 }},
-		"flat":     {6, "output: rul\nthreshold: '24'\n", func(c models.Contract) bool { return c.Kind == models.Life && c.Threshold == 24 && c.Calibration.N == 30 }},
+		"flat": {6, "output: rul\nthreshold: '24'\n", func(c models.Contract) bool {
+			return c.Kind == models.Life && c.Threshold == 24 && c.Calibration.N == 30
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := plainSpec + tc.more
