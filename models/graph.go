@@ -24,7 +24,7 @@ const (
 	fixOpset  = "torch.onnx.export(..., opset_version=18), tf2onnx --opset 17, skl2onnx target_opset=17"
 	fixBatch  = "torch.onnx.export(..., dynamic_shapes={'x': {0: 'batch'}}), Keras Input without batch_size, skl2onnx FloatTensorType([None, n])"
 	fixFloat  = "cast it: x.float(), FloatTensorType; float16 and float64 graphs are not read"
-	fixOutput = "let the graph answer it first and leave the rest out; telltale model annotate picks one by output:"
+	fixOutput = "let the graph answer it first and leave the rest out; telltale model annotate picks one by graph_output"
 )
 
 func ownDomain(d string) bool { return d == "" || d == "ai.onnx" || d == "ai.onnx.ml" }
@@ -43,7 +43,7 @@ func (g *graphFile) check(c *Contract) {
 	if i := slices.IndexFunc(g.inputs, func(v valueInfo) bool { return v.name == c.X }); c.X != "" && i >= 0 {
 		g.data(c, g.inputs[i])
 	}
-	if c.Y != "" {
+	if c.Y != "" && g.props["pdm.contract"] != "" { // what is wanted of a plain export is not known
 		g.answer(c, g.outputs[0])
 	}
 	if c.State != nil {

@@ -33,11 +33,16 @@ func (r *reader) fail(key, format string, args ...any) {
 }
 
 func (r *reader) contract() Contract {
+	missing := make([]Finding, 0, len(required))
 	for _, key := range required {
 		if _, ok := r.props[key]; !ok {
-			r.found = append(r.found, Finding{"metadata " + key, "is missing", fixAnnotate})
+			missing = append(missing, Finding{"metadata " + key, "is missing", fixAnnotate})
 		}
 	}
+	if len(missing) == len(required) { // a plain export
+		missing = []Finding{{"metadata", "is missing: " + strings.Join(required, ", "), fixAnnotate}}
+	}
+	r.found = append(r.found, missing...)
 	if v, ok := r.props["pdm.contract"]; ok && v != "1" {
 		r.fail("pdm.contract", "is %q: this build reads 1", v)
 	}

@@ -46,42 +46,50 @@ var errDeep = fmt.Errorf("graphs nested deeper than %d", maxDepth)
 // bytes. It allocates nothing.
 func fields(b []byte, f func(field uint64, v uint64, sub []byte) error) error {
 	for len(b) > 0 {
-		tag, n := binary.Uvarint(b)
-		if n <= 0 || tag>>3 == 0 {
-			return errWire
-		}
-		b = b[n:]
-		var v uint64
-		var sub []byte
-		switch tag & 7 {
-		case 0:
-			if v, n = binary.Uvarint(b); n <= 0 {
-				return errWire
-			}
-			b = b[n:]
-		case 1, 5:
-			size := 8
-			if tag&7 == 5 {
-				size = 4
-			}
-			if len(b) < size {
-				return errWire
-			}
-			sub, b = b[:size], b[size:]
-		case 2:
-			size, n := binary.Uvarint(b)
-			if n <= 0 || size > uint64(len(b)-n) {
-				return errWire
-			}
-			sub, b = b[n:n+int(size)], b[n+int(size):]
-		default:
-			return errWire
-		}
-		if err := f(tag>>3, v, sub); err != nil {
+		field, v, sub, size, err := next(b)
+		if err != nil {
 			return err
 		}
+		if err := f(field, v, sub); err != nil {
+			return err
+		}
+		b = b[size:]
 	}
 	return nil
+}
+
+// next reads the first field of a message; size is how many bytes it takes.
+func next(b []byte) (field, v uint64, sub []byte, size int, err error) {
+	tag, at := binary.Uvarint(b)
+	if at <= 0 || tag>>3 == 0 {
+		return 0, 0, nil, 0, errWire
+	}
+	rest, n := b[at:], 0
+	switch tag & 7 {
+	case 0:
+		if v, n = binary.Uvarint(rest); n <= 0 {
+			return 0, 0, nil, 0, errWire
+		}
+	case 1, 5:
+		n = 8
+		if tag&7 == 5 {
+			n = 4
+		}
+		if len(rest) < n {
+			return 0, 0, nil, 0, errWire
+		}
+		sub = rest[:n]
+	case 2:
+		long, k := binary.Uvarint(rest)
+		if k <= 0 || long > uint64(len(rest)-k) {
+			return 0, 0, nil, 0, errWire
+		}
+		n = k + int(long)
+		sub = rest[k:n]
+	default:
+		return 0, 0, nil, 0, errWire
+	}
+	return tag >> 3, v, sub, at + n, nil
 }
 
 // find notes a finding once for each key.

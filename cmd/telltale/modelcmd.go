@@ -36,7 +36,7 @@ func modelCommand() *cobra.Command {
 			"archived; each holds for everything, for a --class or for an --asset. The repository is a folder of OCI layouts or\n" +
 			"any OCI registry; moving a tag there with another tool is a change of stage too.",
 		Example: "  telltale model push drivetrain.onnx\n  telltale model promote drivetrain-lstm:1 production --reason \"better on WTG-04\"",
-		Args:    exactly("push|list|show|history|check|note|promote|shadow|canary|pin|rollback|sign|verify|export-training|gates|replay|drift"),
+		Args:    exactly("push|list|show|history|check|annotate|note|promote|shadow|canary|pin|rollback|sign|verify|export-training|gates|replay|drift"),
 		RunE:    unknownVerb,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
@@ -52,7 +52,7 @@ func modelCommand() *cobra.Command {
 	f.StringVar(&m.by.Reason, "reason", "", "why, for the history")
 	f.Lookup("as").DefValue = "TELLTALE_USER, or user@host"
 	cmd.AddCommand(
-		m.push(), m.list(), m.show(), m.history(), m.check(), m.note(), m.promote(), m.shadow(), m.canary(), m.pin(), m.rollback(),
+		m.push(), m.list(), m.show(), m.history(), m.check(), m.annotate(), m.note(), m.promote(), m.shadow(), m.canary(), m.pin(), m.rollback(),
 		m.sign(), m.verify(), m.exportTraining(),
 		m.gates(), m.replay(), m.drift(),
 	)

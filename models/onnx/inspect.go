@@ -52,8 +52,8 @@ func inspect(file []byte) (Proof, []models.Finding) {
 		return Proof{}, found
 	}
 	defer r.Close() //nolint:errcheck // the process ends anyway
-	if r.width == 0 || r.steps == 0 {
-		return Proof{}, nil // it loads; how it is run is not known
+	if len(r.contract.Features) == 0 || r.width == 0 || r.steps == 0 {
+		return Proof{}, nil // it loads; how it is run, and what it should answer, is not known
 	}
 	if rows := r.contract.SelfTest.Input; len(rows) > 0 && len(rows[0]) != r.width {
 		r.contract.SelfTest = models.SelfTest{} // Parse tells
