@@ -14,6 +14,7 @@ import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import train
+import train_rig
 import train_rul
 import windows
 
@@ -127,6 +128,30 @@ class Calibration(unittest.TestCase):
         self.assertEqual((held, len(w), len(when)), (["c", "d"], 20, 20))
         self.assertTrue(all(t >= 360 * 600 for _, t in when))
         self.assertEqual(when[1][1] - when[0][1], 6 * 3600)
+
+
+class Rig(unittest.TestCase):
+    def test_values_are_in_the_spread_of_the_learning_span(self):
+        # Median 2, median deviation 1; a quantised metric whose median deviation is 0 takes its plain one.
+        span = np.array([[0, 5], [1, 5], [2, 5], [3, 5], [4, 9]], float)
+        z = train_rig.after_learning(np.vstack([span, [[2 + 1.4826 * 3, 5]], [[2, 5 + 1.6]]]), 5)
+        np.testing.assert_allclose(z, [[3, 0], [0, 1]])
+
+    def test_the_file_bends_what_is_far_and_hardly_what_is_near(self):
+        x = np.array([[[0, 0.3], [3, -3], [1e6, -1e6]]], np.float32)
+        np.testing.assert_allclose(export.run(train_rig.bend(2, 3), x), [[[0, 0.3 / 1.1], [1.5, -1.5], [3, -3]]], rtol=1e-4)
+
+    def test_nothing_after_the_learning_span_of_a_judged_rig_is_read(self):
+        rng = np.random.Generator(np.random.PCG64(8))
+        a = type("A", (), dict(healthy="sound", settled=0.5, assets=".*", learning_rows=40, judged_rows=60, window=5))
+        t = np.arange(300.0)
+        telemetry = {k: {n: (t, rng.normal(size=300)) for n in ("x/value", "y/value")} for k in ("sound", "judged")}
+        before = train_rig.stretches(a, telemetry, ["x/value", "y/value"])
+        telemetry["judged"]["x/value"][1][40:] = 1e9
+        after = train_rig.stretches(a, telemetry, ["x/value", "y/value"])
+        self.assertEqual([len(z) for z in before], [20, 60, 60, 60])
+        for x, y in zip(before, after):
+            np.testing.assert_array_equal(x, y)
 
 
 class Training(unittest.TestCase):

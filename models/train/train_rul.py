@@ -43,7 +43,7 @@ def arguments():
     p.add_argument("--component", default="engine")
     p.add_argument("--name", default="")
     p.add_argument("--window", type=int, default=50, help="steps")
-    p.add_argument("--average", type=int, default=5, help="rows that are averaged before the network reads them; divides --window")
+    p.add_argument("--average", type=int, default=10, help="rows that are averaged before the network reads them; divides --window")
     p.add_argument("--period", type=float, default=3600, help="seconds a step")
     p.add_argument("--cap", type=float, default=125, help="hours: longer lives look alike and are trained as this")
     p.add_argument("--threshold", type=float, default=48, help="hours below which the model speaks up")
