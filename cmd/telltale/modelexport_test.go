@@ -155,6 +155,10 @@ func TestExportTrainingOfAServiceSaysWhatIsHealthy(t *testing.T) {
 			t.Errorf("%s: %s known at %v", day, got.Label, got.Known)
 		}
 	}
+	sound := written(t, "sound.csv", "asset,component,mode,kind,start,end\na,bearing,,healthy,2026-01-01T00:00:00Z,2026-01-31T00:00:00Z\n")
+	if days := exportedDays(t, served(t), "--labels", sound); days["a22"].Label != "healthy" || days["b22"].Label != "unknown" {
+		t.Errorf("an alert without a verdict on a machine called healthy makes its rows %q, on another %q; want healthy and unknown", days["a22"].Label, days["b22"].Label)
+	}
 	if days := exportedDays(t, served(t)); days["a22"].Label != "unknown" || days["a22"].Known != nil {
 		t.Errorf("an alert without a verdict makes its rows %+v, want unknown", days["a22"])
 	}

@@ -118,30 +118,40 @@ func (p *past) readStore(ctx context.Context, db *sqlite.Store) error {
 
 // at says what a row of the instant is: what a label says comes first, then an
 // alert with its verdict, then what is near; a row is healthy when nothing spoke
-// against it until the margin around it was over.
+// against it until the margin around it was over. A label "healthy" overrules an
+// alert on which nobody gave a verdict.
 func (p *past) at(id asset.ID, t time.Time) saying {
 	alarm, alarmed := p.alarm(id, t)
 	s, labelled := p.labelled(id, t)
+	sound, declared := p.sound(id, t)
 	switch {
 	case labelled:
 		s.verdict = alarm.verdict
 		return s
-	case alarmed && alarm.label != labelHealthy:
+	case alarmed && alarm.label != labelHealthy && (alarm.verdict != "" || !declared):
 		return alarm
 	case p.near(id, t):
 		return saying{label: labelUnknown, verdict: alarm.verdict}
-	case alarmed:
+	case alarmed && alarm.verdict != "":
 		return alarm
-	}
-	for _, l := range p.labels[id] {
-		if l.Kind == labelHealthy && !l.End.IsZero() && within(t, l.Start, l.End) && !p.later(l.End) {
-			return saying{label: labelHealthy, known: l.End}
-		}
+	case declared:
+		return sound
 	}
 	if known := t.Add(p.around); !p.later(known) {
 		return saying{label: labelHealthy, known: known}
 	}
 	return saying{label: labelUnknown}
+}
+
+// sound says whether a label calls the machine healthy at t.
+func (p *past) sound(id asset.ID, t time.Time) (saying, bool) {
+	for _, l := range p.labels[id] {
+		mine := p.component == "" || l.Component == "" || l.Component == p.component
+		if l.Kind == labelHealthy && mine && !l.End.IsZero() && within(t, l.Start, l.End) && !p.later(l.End) {
+			return saying{label: labelHealthy, known: l.End}, true
+		}
+	}
+	return saying{}, false
 }
 
 // within reports whether t lies between the two; zero is no bound.

@@ -34,18 +34,22 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, outputs, **attributes))
         return outputs[0]
 
-    def lstm(self, name, x, p):
-        """x [time, batch, in] -> h of every step [time, batch, hidden] and the last one [batch, hidden]."""
+    def lstm(self, name, x, p, state=(), after=()):
+        """x [time, batch, in] -> h of every step [time, batch, hidden] and the last one [batch, hidden].
+
+        With names of h0 and c0 in state it starts from those, and leaves hn and cn under the names in after.
+        """
         w = self.const(name + "_W", p["W"][None])  # [1, 4H, in]
         r = self.const(name + "_R", p["R"][None])  # [1, 4H, H]
         # ONNX adds an input bias and a recurrent bias; the trainer has one.
         b = self.const(name + "_B", np.concatenate([p["b"], np.zeros_like(p["b"])])[None])  # [1, 8H]
-        self.op("LSTM", [x, w, r, b], [name + "_Y4", name + "_Yh3"], hidden_size=p["R"].shape[1])
+        last = after[0] if after else name + "_Yh3"
+        self.op("LSTM", [x, w, r, b, *(["", *state] if state else [])], [name + "_Y4", last, *after[1:]], hidden_size=p["R"].shape[1])
         if "axis0" not in [t.name for t in self.weights]:
             self.const("axis0", [0], np.int64)
             self.const("axis1", [1], np.int64)
         y = self.op("Squeeze", [name + "_Y4", "axis1"], [name + "_Y"])  # drop the direction
-        return y, self.op("Squeeze", [name + "_Yh3", "axis0"], [name + "_Yh"])
+        return y, self.op("Squeeze", [last, "axis0"], [name + "_Yh"])
 
     def linear(self, name, x, p):
         z = self.op("MatMul", [x, self.const(name + "_W", p["W"])], [name + "_z"])
@@ -58,12 +62,14 @@ class Graph:
         self.op("Transpose", ["xn"], ["xt"], perm=[1, 0, 2])
         return "xn", "xt"
 
-    def model(self, name, width, output, shape):
+    def model(self, name, width, output, shape, states=()):
+        """states: (input, output, hidden) of each tensor that a stateful model hands on."""
+        info = lambda n, dims: helper.make_tensor_value_info(n, TensorProto.FLOAT, dims)  # noqa: E731
         g = helper.make_graph(
             self.nodes,
             name,
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "time", width])],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
+            [info("x", ["batch", "time", width])] + [info(i, [1, "batch", h]) for i, _, h in states],
+            [info(output, shape)] + [info(o, [1, "batch", h]) for _, o, h in states],
             self.weights,
         )
         m = helper.make_model(g, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="telltale")
@@ -104,25 +110,74 @@ def forecaster(p, mean, std):
     return g.model("forecaster", len(mean), "err", ["batch", "time_less_1", len(mean)])
 
 
-def rul(networks, mean, std, scale, factors=(1.0, 1.0)):
-    """LSTM layers -> (p50, root of gap down, root of gap up), the mean of the networks
-    -> hours p10 <= p50 <= p90, each within 0 and scale; factors stretch the gaps.
+def forecast(p, mean, std):
+    """LSTM -> the row after the window, in raw units [batch, features]: pdm.output is forecast."""
+    g = Graph()
+    _, xt = g.normalised(mean, std)
+    _, last = g.lstm("enc", xt, p["enc"])
+    z = g.op("Mul", [g.linear("out", last, p["out"]), "std"], ["spread"])
+    g.op("Add", [z, "mean"], ["yhat"])
+    return g.model("forecast", len(mean), "yhat", ["batch", len(mean)])
+
+
+def normal(p, mean, std, target, skip):
+    """LSTM over the drivers -> the targets at each step: err = xn - expected for targets, 0 for drivers.
+
+    target [features] is 1 for a target, 0 for a driver. The first skip steps have
+    too little past to be judged and are left out.
+    """
+    g = Graph()
+    xn, xt = g.normalised(mean, std)
+    drivers = g.op("Mul", [xt, g.const("driver", 1 - np.asarray(target))], ["drivers"])
+    y, _ = g.lstm("enc", drivers, p["enc"])
+    out = g.op("Transpose", [g.linear("out", y, p["out"])], ["xhat"], perm=[1, 0, 2])
+    diff = g.op("Mul", [g.op("Sub", [xn, out], ["diff"]), g.const("target", target)], ["judged"])
+    one = g.const("one", [1], np.int64)
+    g.op("Slice", [diff, g.const("skip", [skip], np.int64), g.const("end", [2**31 - 1], np.int64), one], ["err"])
+    return g.model("normal", len(mean), "err", ["batch", "time_judged", len(mean)])
+
+
+def stateful(p, mean, std):
+    """LSTM that goes on from h0, c0: err = xn - what was expected from the rows before, for every row of x.
+
+    Run piece by piece, with hn and cn handed on, it answers as if run at once.
+    """
+    g = Graph()
+    xn, xt = g.normalised(mean, std)
+    y, _ = g.lstm("enc", xt, p["enc"], state=("h0", "c0"), after=("hn", "cn"))
+    zero, last, one = g.const("zero", [0], np.int64), g.const("last", [-1], np.int64), g.const("one", [1], np.int64)
+    earlier = g.op("Slice", [y, zero, last, zero, one], ["earlier"])  # h after each row but the last
+    before = g.op("Concat", ["h0", earlier], ["before"], axis=0)
+    out = g.op("Transpose", [g.linear("out", before, p["out"])], ["xhat"], perm=[1, 0, 2])
+    g.op("Sub", [xn, out], ["err"])
+    hidden = p["enc"]["R"].shape[1]
+    return g.model("stateful", len(mean), "err", ["batch", "time", len(mean)], [("h0", "hn", hidden), ("c0", "cn", hidden)])
+
+
+def rul(networks, mean, std, scale, factors=(1.0, 1.0), average=1):
+    """Means of every `average` rows -> LSTM layers -> (p50, root of gap down, root of gap up), the mean of the
+    networks -> hours p10 <= p50 <= p90, each within 0 and scale; factors stretch the gaps.
 
     The gaps are squares, not Softplus: that operator's last bit depends on where
     in a batch a row stands, and the loader then runs the rows one by one.
     """
     g = Graph()
-    _, xt = g.normalised(mean, std)
-    split = g.const("split", [1, 1, 1], np.int64)
+    xn, xt = g.normalised(mean, std)
+    if average > 1:
+        wide = g.op("Transpose", [xn], ["wide"], perm=[0, 2, 1])  # [batch, features, time]
+        pooled = g.op("AveragePool", [wide], ["pooled"], kernel_shape=[average], strides=[average])
+        xt = g.op("Transpose", [pooled], ["smooth"], perm=[2, 0, 1])
+    split = g.const("split", [1, 1], np.int64)
     sums = None
     for n, p in enumerate(networks):
         h, last = xt, None
         for i, layer in enumerate(p["lstm"]):
             h, last = g.lstm(f"n{n}l{i}", h, layer)
         z = g.op("Relu", [g.linear(f"n{n}hid", last, p["hid"])], [f"n{n}z"])
-        raw = g.linear(f"n{n}out", z, p["out"])  # [batch, 3]: any real numbers
-        g.op("Split", [raw, split], [f"n{n}m", f"n{n}d", f"n{n}u"], axis=1)
-        part = [f"n{n}m"] + [g.op("Mul", [f"n{n}{k}", f"n{n}{k}"], [f"n{n}{k}2"]) for k in "du"]
+        b = g.op("Relu", [g.linear(f"n{n}hidb", last, p["hidb"])], [f"n{n}zb"])
+        raw = g.linear(f"n{n}bounds", b, p["bounds"])  # [batch, 2]: any real numbers
+        g.op("Split", [raw, split], [f"n{n}d", f"n{n}u"], axis=1)
+        part = [g.linear(f"n{n}m", z, p["out"])] + [g.op("Mul", [f"n{n}{k}", f"n{n}{k}"], [f"n{n}{k}2"]) for k in "du"]
         sums = part if sums is None else [g.op("Add", [a, b], [f"n{n}{k}s"]) for a, b, k in zip(sums, part, "mdu")]
     shares = (1, *factors)
     mid, down, up = (g.op("Mul", [s, g.const(f"share_{k}", f / len(networks))], [f"mean_{k}"]) for s, k, f in zip(sums, "mdu", shares))
@@ -132,20 +187,34 @@ def rul(networks, mean, std, scale, factors=(1.0, 1.0)):
     return g.model("rul", len(mean), "rul", ["batch", 3])
 
 
-def run(model, x):
-    """Runs the file's own graph with ONNX's reference implementation."""
+def run(model, x, states=None):
+    """Runs the file's own graph with ONNX's reference implementation; a stateful model starts from states, default
+    zeros, and answers with all its outputs."""
     from onnx.reference import ReferenceEvaluator
 
-    return ReferenceEvaluator(model).run(None, {"x": np.asarray(x, np.float32)})[0]
+    x = np.asarray(x, np.float32)
+    feed = {"x": x}
+    for i, extra in enumerate(model.graph.input[1:]):
+        dims = extra.type.tensor_type.shape.dim
+        feed[extra.name] = np.zeros((dims[0].dim_value, len(x), dims[2].dim_value), np.float32) if states is None else states[i]
+    out = ReferenceEvaluator(model).run(None, feed)
+    return out if len(feed) > 1 else out[0]
 
 
 def stamp(model, example, **meta):
-    """Adds the contract's metadata and a self-test on example [steps, features]."""
+    """Adds the contract's metadata and a self-test on example [steps, features].
+
+    Beside what every model needs: kind, output, modes, scale, mask, state and
+    reference, as the contract spells them; what is None is left out.
+    """
     example = np.asarray(np.round(np.asarray(example, np.float64), 6))
-    out = run(model, example[None]).astype(np.float64).ravel()
+    out = run(model, example[None])
+    out = (out[0] if isinstance(out, list) else out).astype(np.float64).ravel()
     meta["selftest"] = {"input": example.tolist(), "output": [float(f"{v:.7g}") for v in out]}
     meta = {"contract": "1", **meta}
     for key, value in meta.items():
+        if value is None:
+            continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         model.metadata_props.add(key="pdm." + key, value=text)
     return model

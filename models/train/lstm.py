@@ -97,3 +97,36 @@ def fit(loss, params, train, valid, *, seed, epochs, batch=256, lr=3e-3, patienc
         if waited >= patience:
             break
     return jax.tree.map(np.asarray, best_params), best
+
+
+def fit_many(loss, params, draw, *, seed, steps, lr, decay=0.0, warm=50):
+    """Adam with weight decay (Loshchilov & Hutter 2019) on many networks at once, each on batches of its own.
+
+    params and the arrays of draw(step) have the networks as first axis; loss(params, key, *arrays) is that of
+    one. Nothing is stopped early: how long is the caller's choice, not the data's.
+    """
+    n = len(jax.tree.leaves(params)[0])
+
+    def one(params, m, v, t, key, *arrays):
+        g = jax.grad(loss)(params, key, *arrays)
+        norm = jnp.sqrt(sum(jnp.sum(x * x) for x in jax.tree.leaves(g)))
+        g = jax.tree.map(lambda x: x * jnp.minimum(1, 0.5 / (norm + 1e-9)), g)
+        rate = lr * 0.5 * (1 + jnp.cos(jnp.pi * t / steps)) * jnp.minimum(1, (t + 1) / warm)
+        m = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, m, g)
+        v = jax.tree.map(lambda a, b: 0.999 * a + 0.001 * b * b, v, g)
+        c1, c2 = 1 - 0.9 ** (t + 1), 1 - 0.999 ** (t + 1)
+        params = jax.tree.map(lambda p, a, b: p * (1 - rate * decay) - rate * (a / c1) / (jnp.sqrt(b / c2) + 1e-8), params, m, v)
+        return params, m, v
+
+    update = jax.jit(jax.vmap(one, in_axes=(0, 0, 0, None, 0, *[0] * len(draw(0)))))
+    m = v = jax.tree.map(jnp.zeros_like, params)
+    key = jax.random.PRNGKey(seed)
+    for t in range(steps):
+        key, now = jax.random.split(key)
+        params, m, v = update(params, m, v, float(t), jax.random.split(now, n), *draw(t))
+    return [jax.tree.map(lambda a: np.asarray(a[k]), params) for k in range(n)]
+
+
+def stack(networks):
+    """Networks of one shape as one, with the networks as first axis."""
+    return jax.tree.map(lambda *a: np.stack(a), *networks)

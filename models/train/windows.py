@@ -42,8 +42,36 @@ def iso(t):
 
 
 def read_features(path, names):
-    """features.parquet -> {asset: {channel/feature: (seconds, values)}}; poor quality becomes missing."""
+    """features.parquet -> {asset: {channel/feature: (seconds, values)}}; poor quality becomes missing, and so does
+    what a training export labels as anything but healthy."""
     return _read(pd.dataset(path), names, "channel", "feature")
+
+
+def read_regimes(path):
+    """features.parquet of a training export -> {asset: (seconds, regimes)}; empty where it names none."""
+    d = pd.dataset(path)
+    if "regime" not in d.schema.names:
+        return {}
+    t = d.to_table(columns=["time", "asset", "regime"], filter=pc.field("regime") != "")
+    out = {}
+    time = _seconds(t["time"])
+    asset, regime = (np.asarray(t[c].to_pylist(), object) for c in ("asset", "regime"))
+    for a in sorted(set(asset)):
+        mine = asset == a
+        first = np.unique(time[mine], return_index=True)
+        out[a] = (first[0], regime[mine][first[1]])
+    return out
+
+
+def regime_at(regimes, asset, times, period):
+    """Regime of each row of a grid: that of the newest instant within its period; empty where there is none."""
+    t, r = regimes.get(asset, (np.zeros(0), np.zeros(0, object)))
+    k = np.searchsorted(t, np.asarray(times) + 1e-6) - 1
+    return [r[i] if i >= 0 and at - t[i] < period else "" for i, at in zip(k, times)]
+
+
+def _seconds(column):
+    return pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC"), safe=False), pa.int64()).to_numpy() / 1e6
 
 
 def read_telemetry(paths, names):
@@ -58,12 +86,15 @@ def _read(dataset, names, group, feature):
         keep = pc.field(group).isin(sorted({w[0] for w in wanted}))
         if feature:
             keep = keep & pc.field(feature).isin(sorted({w[1] for w in wanted}))
-    columns = ["time", "asset", group, "value", "quality"] + ([feature] if feature else [])
+    labelled = "label" in dataset.schema.names
+    columns = ["time", "asset", group, "value", "quality"] + ([feature] if feature else []) + (["label"] if labelled else [])
     t = dataset.to_table(columns=columns, filter=keep)
-    time = pc.cast(pc.cast(t["time"], pa.timestamp("us", tz="UTC"), safe=False), pa.int64()).to_numpy() / 1e6
+    time = _seconds(t["time"])
     value = t["value"].to_numpy(zero_copy_only=False).astype(np.float64)
     quality = t["quality"].to_numpy(zero_copy_only=False)
     value = np.where(np.nan_to_num(quality.astype(np.float64), nan=0) >= GOOD, value, np.nan)
+    if labelled:
+        value = np.where(pc.equal(t["label"], "healthy").to_numpy(zero_copy_only=False), value, np.nan)
 
     def codes(name):
         d = pc.dictionary_encode(t[name].combine_chunks())
@@ -142,3 +173,15 @@ def healthy(times, asset, rows):
             return np.zeros(len(times), bool)  # faulty throughout
         ok &= (times < lo - AROUND_S) | (times > hi + AROUND_S)
     return ok
+
+
+def reference(rows, apart):
+    """Parts [n, features] of what was trained on -> of each feature 41 evenly spaced quantiles from the least to the
+    greatest, and how many values are independent: neighbours closer than `apart` rows are not."""
+    x = np.concatenate(rows).astype(np.float64)
+    out = []
+    for j in range(x.shape[1]):
+        v = x[np.isfinite(x[:, j]), j]
+        quantiles = np.quantile(v, np.linspace(0, 1, 41)) if len(v) else []
+        out.append({"n": max(len(v) // max(apart, 1), min(len(v), 1)), "quantiles": [float(f"{q:.7g}") for q in quantiles]})
+    return out
