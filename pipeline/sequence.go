@@ -27,6 +27,16 @@ type sequence struct {
 	fresh  bool             // what it remembers does not belong to the next sequence
 }
 
+// Rows cuts the sequences that a model reads out of snapshots of one asset, in order
+// of time, as the flow does.
+type Rows struct{ q *sequence }
+
+// NewRows begins with no row.
+func NewRows(in features.Reads) *Rows { return &Rows{newSequence(in)} }
+
+// Add takes a snapshot in and returns the sequences that it completes.
+func (r *Rows) Add(s *features.Snapshot) []features.Sequence { return r.q.add(s) }
+
 // partial is the row under way.
 type partial struct {
 	began time.Time // zero: none is under way
@@ -64,16 +74,15 @@ func (q *sequence) add(s *features.Snapshot) []features.Sequence {
 	}
 	var due []features.Sequence
 	age := s.Time.Sub(q.newest).Seconds()
-	if q.underWay() && age >= q.ends() {
+	if gap := q.in.PeriodS > 0 && age > 3.5*q.in.PeriodS; gap && (q.underWay() || len(q.had) > 0) {
+		q.forget() // with a row under way: it says nothing about now
+	} else if q.underWay() && age >= q.ends() {
 		due = q.close(s, due)
 	}
 	if !some || !q.underWay() && len(q.had) > 0 && age < q.ends() {
 		return due
 	}
 	if !q.underWay() {
-		if len(q.had) > 0 && q.in.PeriodS > 0 && age > 3.5*q.in.PeriodS {
-			q.forget()
-		}
 		q.newest = s.Time
 		q.row = partial{began: s.Time, value: make([]float64, len(now)), count: make([]uint32, len(now))}
 	}
@@ -159,5 +168,5 @@ func (q *sequence) close(s *features.Snapshot, due []features.Sequence) []featur
 
 // forget starts afresh.
 func (q *sequence) forget() {
-	q.rows, q.since, q.had, q.fresh = nil, 0, nil, q.in.Carries
+	q.rows, q.since, q.had, q.row, q.fresh = nil, 0, nil, partial{}, q.in.Carries
 }

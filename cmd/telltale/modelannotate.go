@@ -266,8 +266,7 @@ func (a *annotation) scores(ctx context.Context, file []byte) ([]float64, error)
 	c := r.Contract()
 	live := models.NewLive()
 	defer live.Close() //nolint:errcheck // releases memory only
-	place := models.Placement{Ref: c.Name, Digest: c.Digest, Stage: models.Production}
-	if err := live.Set([]models.Placement{place}, func(models.Placement) (models.Model, error) {
+	if err := live.Set([]models.Placement{inPlace(c.Name+":0", c)}, func(models.Placement) (models.Model, error) {
 		return models.Model{Contract: c, Runner: r}, nil
 	}); err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"time"
 
@@ -122,14 +121,14 @@ func (d *modelDrift) features(ctx context.Context, db *sqlite.Store, id asset.ID
 	}
 	l.sort()
 	monitor := models.NewDriftMonitor(id, watched, d.opt)
+	one := c.Reads(c.Component)
+	one.Steps, one.Stride, one.Carries = 1, 1, false
 	row := make([]float64, len(watched))
-	for _, r := range l.grid(c.Reads(c.Component)) {
+	for _, r := range l.cut(one) {
 		for k, j := range at {
-			if row[k] = r.values[j]; r.counts[j] == 0 {
-				row[k] = math.NaN()
-			}
+			row[k] = float64(r.Values[j])
 		}
-		monitor.Observe(r.ended, "", row)
+		monitor.Observe(r.Time, "", row)
 	}
 	return monitor.Report(now), nil
 }

@@ -2,15 +2,16 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/dataset"
 	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/models"
+	"github.com/telltale-iot/telltale/pipeline"
 )
 
 // A hole in the data longer than this ends a span: of health at once, since nobody
@@ -127,99 +128,20 @@ func (l *labelledAsset) episodes(component string) []models.Episode {
 	return out
 }
 
-// gridRow is what a period gives: values in the order of the model's inputs.
-type gridRow struct {
-	began, ended time.Time
-	values       []float64
-	counts       []int
-	regime       string
-	fresh        bool // a gap of more than three periods lies before it
-}
-
-// grid puts the instants into rows, as the flow does: a row takes what comes within
-// half a period of its beginning, or within the whole where something is aggregated.
-func (l *labelledAsset) grid(in features.Reads) []*gridRow {
-	ends := 0.5 * in.PeriodS
-	if slices.ContainsFunc(in.Inputs, func(i features.Input) bool { return i.Agg != "" && i.Agg != "last" }) {
-		ends = 0.99 * in.PeriodS
-	}
-	var out []*gridRow
-	for _, i := range l.instants {
-		row := &gridRow{began: i.time, values: make([]float64, len(in.Inputs)), counts: make([]int, len(in.Inputs))}
-		if len(out) > 0 {
-			last := out[len(out)-1]
-			if i.time.Sub(last.began).Seconds() < ends {
-				row = last
-			}
-			row.fresh = row != last && in.PeriodS > 0 && i.time.Sub(last.began).Seconds() > 3.5*in.PeriodS
-		}
-		some := false
-		for k, input := range in.Inputs {
-			if v, ok := i.values[input.Name]; ok && !math.IsNaN(v) {
-				row.add(k, v, input.Agg)
-				some = true
-			}
-		}
-		if !some {
-			continue
-		}
-		row.ended, row.regime = i.time, i.regime
-		if len(out) == 0 || out[len(out)-1] != row {
-			out = append(out, row)
-		}
-	}
-	return out
-}
-
-func (r *gridRow) add(k int, v float64, agg string) {
-	r.counts[k]++
-	switch n := float64(r.counts[k]); {
-	case n == 1:
-		r.values[k] = v
-	case agg == "mean":
-		r.values[k] += (v - r.values[k]) / n
-	case agg == "min":
-		r.values[k] = math.Min(r.values[k], v)
-	case agg == "max":
-		r.values[k] = math.Max(r.values[k], v)
-	default:
-		r.values[k] = v
-	}
-}
-
-// cut makes the sequences that a model reads.
+// cut makes the sequences that a model reads, as the flow does.
 func (l *labelledAsset) cut(in features.Reads) []features.Sequence {
+	rows := pipeline.NewRows(in)
 	var out []features.Sequence
-	var rows []float32
-	var memory *features.Memory
-	if in.Carries {
-		memory = &features.Memory{}
-	}
-	width, since, fresh := len(in.Inputs), 0, false
-	for _, row := range l.grid(in) {
-		if row.fresh {
-			rows, since, fresh = nil, 0, in.Carries
+	for _, i := range l.instants {
+		s := features.Snapshot{Asset: l.id, Time: i.time, Regime: i.regime}
+		var v features.Vector
+		for _, key := range sortedKeys(i.values) {
+			channel, name, _ := strings.Cut(key, "/")
+			v.Fields = append(v.Fields, features.Field{Channel: channel, Name: name})
+			v.Values = append(v.Values, i.values[key])
 		}
-		for k, v := range row.values {
-			if row.counts[k] == 0 {
-				v = math.NaN()
-			}
-			rows = append(rows, float32(v))
-		}
-		if over := len(rows) - in.Steps*width; over > 0 {
-			rows = append(rows[:0:0], rows[over:]...)
-		}
-		if since++; len(rows) < in.Steps*width || since < in.Stride {
-			continue
-		}
-		out = append(out, features.Sequence{
-			Asset: l.id, Component: in.Component, Reads: in.Key(), Time: row.ended, Steps: in.Steps, Width: width,
-			Values: slices.Clone(rows), Regime: row.regime, Memory: memory, Fresh: fresh,
-		})
-		since = 0
-		if in.Carries {
-			rows, fresh = nil, false
-		}
+		s.Vectors = []features.Vector{v}
+		out = append(out, rows.Add(&s)...)
 	}
 	return out
 }

@@ -318,7 +318,7 @@ func TestLabelledRowsAreCutAsTheFlowCutsThem(t *testing.T) {
 	if len(got) != 3 || fmt.Sprint(got[0].Values) != "[0 2 1 2 2 2]" || fmt.Sprint(got[1].Values) != "[2 2 3 2 4 2]" || fmt.Sprint(got[2].Values) != "[NaN 7 8 7 9 7]" {
 		t.Fatalf("%+v", got)
 	}
-	if want := springtime.Add(25 * time.Minute); !got[0].Time.Equal(want) || got[0].Regime != "r" || got[0].Component != "part" {
+	if want := springtime.Add(30 * time.Minute); !got[0].Time.Equal(want) || got[0].Regime != "r" || got[0].Component != "part" {
 		t.Errorf("%+v, want at %v", got[0], want)
 	}
 	e := l.episodes("part")
