@@ -20,7 +20,7 @@ TESTFLAGS ?=
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
 .PHONY: build onnxruntime demo test unit portable vet format arch check generated lint fmt tools \
-	accept test-integration test-data test-crash test-sap simulate-faults train-data shipped web bench bench-features clean help
+	accept test-integration test-data test-crash test-sap simulate-faults train-data shipped test-exports web bench bench-features bench-models clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -115,6 +115,12 @@ bench: onnxruntime ## every benchmark of the tree
 
 bench-features: build ## the feature stage beside C with FFTW, numpy and gonum; options in BENCH_ARGS
 	features/bench/run $(BENCH_ARGS)
+
+bench-models: onnxruntime ## scoring beside ONNX Runtime's own Python package; options by environment: models/bench/run
+	models/bench/run
+
+test-exports: ## export by scikit-learn now (TOOLS="sklearn keras torch" for all) and try what comes out
+	models/train/exports/run
 
 clean: ## everything that make made, except the training environment
 	rm -rf bin build/tools build/shots build/shipped build/faults build/ci build/sap-sandbox
