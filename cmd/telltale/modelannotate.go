@@ -47,6 +47,7 @@ type modelSpec struct {
 	Git         string                          `yaml:"git"`
 	License     string                          `yaml:"license"`
 	Note        string                          `yaml:"note"`
+	Parent      string                          `yaml:"parent"` // the version it comes from
 }
 
 type specFeature struct {
@@ -233,6 +234,7 @@ func (a *annotation) describe() {
 	}
 	optional("kind", s.Kind != "", string(s.Kind))
 	optional("note", s.Note != "", s.Note)
+	optional("parent", s.Parent != "", s.Parent)
 	optional("rul_cap_h", s.CapH > 0, number(s.CapH))
 	optional("modes", len(s.Modes) > 0, s.Modes)
 	optional("mask", s.Mask, "1")
@@ -280,9 +282,6 @@ func (a *annotation) scores(ctx context.Context, file []byte) ([]float64, error)
 	for i := range a.data.list {
 		q := &a.data.list[i]
 		q.Component, q.Reads = c.Component, reads
-		if c.State != nil {
-			q.Memory = a.data.memory(q.Asset)
-		}
 	}
 	var out []float64
 	for batch := range slices.Chunk(a.data.list, 256) {
