@@ -31,8 +31,7 @@ func Parse(file []byte) (Contract, error) {
 	c.Digest = hex.EncodeToString(sum[:])
 	g.check(&c)
 	err = Refuse(append(g.found, r.found...)...)
-	var bad *ContractError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*ContractError](err); ok {
 		bad.Unsafe = g.unsafe
 	}
 	return c, err

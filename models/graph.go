@@ -89,8 +89,10 @@ func (g *graphFile) names(c *Contract) {
 	case len(data) == 0:
 		g.find("inputs", Finding{"graph", "has no input: one input [batch, time, features] is wanted", ""})
 	default:
-		g.find("inputs", Finding{"graph", fmt.Sprintf("has the inputs %s: one input [batch, time, features] is wanted", strings.Join(data, ", ")),
-			"leave unused ones out; name what an LSTM remembers in pdm.state as {\"inputs\":[…],\"outputs\":[…]}"})
+		g.find("inputs", Finding{
+			"graph", fmt.Sprintf("has the inputs %s: one input [batch, time, features] is wanted", strings.Join(data, ", ")),
+			"leave unused ones out; name what an LSTM remembers in pdm.state as {\"inputs\":[…],\"outputs\":[…]}",
+		})
 	}
 	if len(g.outputs) == 0 {
 		g.find("outputs", Finding{"graph", "has no output", ""})

@@ -241,8 +241,11 @@ func knownUnit(unit string) bool {
 	}
 	parts := strings.FieldsFunc(unit, func(c rune) bool { return strings.ContainsRune("·./√()", c) })
 	for _, p := range parts {
-		p = strings.TrimRight(p, "²³⁴⁻¹0123456789-^")
-		if _, _, ok := asset.Convert(0, p); !ok && !slices.Contains([]string{"m", "min", "rad", "J", "kg", "d"}, p) {
+		base := strings.TrimRight(p, "²³⁴⁻¹0123456789-^")
+		if base == "" && p != "1" {
+			return false
+		}
+		if _, _, ok := asset.Convert(0, base); !ok && !slices.Contains([]string{"m", "min", "rad", "J", "kg", "d"}, base) {
 			return false
 		}
 	}

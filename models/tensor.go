@@ -50,8 +50,10 @@ func (g *graphFile) tensor(b []byte) (string, error) {
 	where := fmt.Sprintf("weight %q", t.name)
 	switch {
 	case t.external:
-		g.never("external", Finding{where, fmt.Sprintf("lies outside the file, at %q: all weights must be in it", t.location),
-			"torch.onnx.export(..., external_data=False), or onnx.save(model, FILE, save_as_external_data=False)"})
+		g.never("external", Finding{
+			where, fmt.Sprintf("lies outside the file, at %q: all weights must be in it", t.location),
+			"torch.onnx.export(..., external_data=False), or onnx.save(model, FILE, save_as_external_data=False)",
+		})
 	case t.elem == 8:
 		g.never("text", Finding{where, "holds text: models read and answer numbers", "skl2onnx: options={'zipmap': False} and labels that are numbers"})
 	case t.size > maxElements:

@@ -126,8 +126,10 @@ func readGraph(b []byte) (graphFile, error) {
 			g.props[key] = value
 			return err
 		case 25: // functions
-			g.never("function", Finding{"file", "defines operators of its own: only plain graphs are read",
-				"onnx.inliner.inline_local_functions(model)"})
+			g.never("function", Finding{
+				"file", "defines operators of its own: only plain graphs are read",
+				"onnx.inliner.inline_local_functions(model)",
+			})
 		}
 		return nil
 	})
@@ -222,8 +224,10 @@ func (g *graphFile) node(b []byte, depth int) error {
 		where = fmt.Sprintf("node %q (%s)", name, op)
 	}
 	if !ownDomain(domain) {
-		g.never("domain "+domain, Finding{where, fmt.Sprintf("is of domain %s: only ai.onnx and ai.onnx.ml", domain),
-			"export without custom operators, and save the model before the runtime optimises it"})
+		g.never("domain "+domain, Finding{
+			where, fmt.Sprintf("is of domain %s: only ai.onnx and ai.onnx.ml", domain),
+			"export without custom operators, and save the model before the runtime optimises it",
+		})
 	}
 	if layout && (op == "LSTM" || op == "GRU" || op == "RNN") {
 		g.find("layout "+name, Finding{where, "has layout=1: ONNX Runtime's CPU provider runs layout=0 only", "Transpose to [time, batch, features] before it"})

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -60,9 +61,7 @@ func TestAnnotatePyWritesTheSame(t *testing.T) {
 				"name": name, "class": "wind-turbine", "component": "gearbox-bearing", "period_s": 600, "window": 6, "alpha": 0.1, "license": "Apache-2.0",
 				"features": []map[string]string{{"name": "oil_temperature/value", "unit": "°C"}, {"name": "de_acc/rms", "unit": "m/s²", "agg": "mean"}},
 			}
-			for k, v := range tc.more {
-				spec[k] = v
-			}
+			maps.Copy(spec, tc.more)
 			text, err := json.Marshal(spec)
 			if err != nil {
 				t.Fatal(err)

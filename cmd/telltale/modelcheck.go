@@ -99,8 +99,7 @@ func (c *modelCheck) read(ctx context.Context, ref string) (checked, []byte, err
 
 // findings are those of a model's error; any other error stays one.
 func findings(err error) ([]models.Finding, error) {
-	var bad *models.ContractError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*models.ContractError](err); ok {
 		return bad.Findings, nil
 	}
 	return []models.Finding{}, err

@@ -138,9 +138,3 @@ func (s *Session) Close() error {
 	s.ort = nil
 	return err
 }
-
-func (s *Session) closed() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.ort == nil
-}
