@@ -71,7 +71,7 @@ func (r *reader) contract() Contract {
 	default:
 		r.fail("pdm.mask", "is %q: 1 where the graph reads a second half of columns, else 0", v)
 	}
-	for _, key := range []string{"training_sha256", "training_window", "framework", "git", "license", "note"} {
+	for _, key := range []string{"training_sha256", "training_window", "framework", "git", "license", "note", "parent"} {
 		if v, ok := r.props["pdm."+key]; ok {
 			c.About[key] = v
 		}
@@ -167,6 +167,9 @@ func (r *reader) state(c *Contract) {
 	if len(s.In) == 0 || len(s.In) != len(s.Out) {
 		r.fail("pdm.state", "names %d inputs and %d outputs: as many of each, at least one", len(s.In), len(s.Out))
 	}
+	if s.WarmUp < 0 || s.WarmUp > maxWindow {
+		r.fail("pdm.state", "has warm_up %d: rows, 0 to %d", s.WarmUp, maxWindow)
+	}
 	switch s.OnSwap {
 	case "":
 		s.OnSwap = StateReset
@@ -239,17 +242,19 @@ func knownUnit(unit string) bool {
 	if len(unit) > 2 && strings.HasPrefix(unit, "{") && strings.HasSuffix(unit, "}") {
 		return true
 	}
+	units := 0
 	parts := strings.FieldsFunc(unit, func(c rune) bool { return strings.ContainsRune("·./√()", c) })
 	for _, p := range parts {
 		base := strings.TrimRight(p, "²³⁴⁻¹0123456789-^")
-		if base == "" && p != "1" {
-			return false
+		if base == "" {
+			continue // what stands behind a parenthesis, or a 1
 		}
+		units++
 		if _, _, ok := asset.Convert(0, base); !ok && !slices.Contains([]string{"m", "min", "rad", "J", "kg", "d"}, base) {
 			return false
 		}
 	}
-	return len(parts) > 0
+	return units > 0
 }
 
 func (r *reader) calibration(c Contract) {

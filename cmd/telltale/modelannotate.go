@@ -47,6 +47,7 @@ type modelSpec struct {
 	Git         string                          `yaml:"git"`
 	License     string                          `yaml:"license"`
 	Note        string                          `yaml:"note"`
+	Parent      string                          `yaml:"parent"` // the version it comes from
 }
 
 type specFeature struct {
@@ -233,6 +234,7 @@ func (a *annotation) describe() {
 	}
 	optional("kind", s.Kind != "", string(s.Kind))
 	optional("note", s.Note != "", s.Note)
+	optional("parent", s.Parent != "", s.Parent)
 	optional("rul_cap_h", s.CapH > 0, number(s.CapH))
 	optional("modes", len(s.Modes) > 0, s.Modes)
 	optional("mask", s.Mask, "1")

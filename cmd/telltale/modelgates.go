@@ -148,7 +148,7 @@ const timedAnswers = 1000
 
 // answerTime measures the 99th percentile of an answer to one sequence, here.
 func answerTime(ctx context.Context, file []byte, library string) (time.Duration, error) {
-	runner, err := onnx.OpenBytes(file, onnx.Options{Library: library})
+	runner, err := onnx.OpenBytes(file, onnx.Options{Library: library, Prover: prover(library)})
 	if err != nil {
 		return 0, err
 	}

@@ -137,7 +137,7 @@ func (r *modelReplay) open(ctx context.Context, ref string) (*replaySides, error
 		if err != nil {
 			return nil, errors.Join(err, s.close())
 		}
-		runner, err := onnx.OpenBytes(file, onnx.Options{Library: r.library})
+		runner, err := onnx.OpenBytes(file, onnx.Options{Library: r.library, Prover: prover(r.library)})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", v.Ref(), err), s.close())
 		}

@@ -233,7 +233,7 @@ func (p *Prover) note(notes []string) {
 func (p *Prover) child(ctx context.Context, lim Limits, in io.Reader) ([]byte, error) {
 	command := p.Command
 	if len(command) == 0 {
-		exe, err := os.Executable()
+		exe, err := self()
 		if err != nil {
 			return nil, fmt.Errorf("probe: %w", err)
 		}
@@ -275,6 +275,14 @@ func (p *Prover) child(ctx context.Context, lim Limits, in io.Reader) ([]byte, e
 		return out.b, nil
 	}
 	return nil, ended(cmd.ProcessState, lim, string(said.b))
+}
+
+// self is this program, on Linux also after an update replaced its file.
+func self() (string, error) {
+	if _, err := os.Stat("/proc/self/exe"); err == nil {
+		return "/proc/self/exe", nil
+	}
+	return os.Executable()
 }
 
 // ended says why a child is gone without an answer.

@@ -21,6 +21,7 @@ import onnx
 KEYS = {
     "name", "kind", "output", "graph_output", "class", "component", "features", "period_s", "window", "stride", "alpha", "threshold",
     "rul_cap_h", "modes", "scale", "mask", "state", "training", "framework", "git", "license", "note",
+    "parent",
 }
 MAX_SCORES = 1000  # kept one by one; of more, as many quantiles
 
@@ -167,7 +168,7 @@ def contract(model, spec, windows, digest):
         "git": spec.get("git", "none"),
         "license": spec["license"],
     }
-    for key in ("kind", "note", "modes", "scale", "state"):
+    for key in ("kind", "note", "parent", "modes", "scale", "state"):
         if spec.get(key):
             meta[key] = spec[key]
     if spec.get("mask"):
