@@ -282,9 +282,6 @@ func (a *annotation) scores(ctx context.Context, file []byte) ([]float64, error)
 	for i := range a.data.list {
 		q := &a.data.list[i]
 		q.Component, q.Reads = c.Component, reads
-		if c.State != nil {
-			q.Memory = a.data.memory(q.Asset)
-		}
 	}
 	var out []float64
 	for batch := range slices.Chunk(a.data.list, 256) {

@@ -25,7 +25,6 @@ type calibrationSet struct {
 	sha256 string
 	steps  int
 	list   []features.Sequence
-	recall map[asset.ID]*features.Memory
 }
 
 // readWindows cuts a file of features into windows that do not overlap, or takes
@@ -35,7 +34,7 @@ func readWindows(path string, s *modelSpec) (calibrationSet, error) {
 	if err != nil {
 		return calibrationSet{}, err
 	}
-	w := calibrationSet{path: path, sha256: digestOf(body), steps: s.Window, recall: map[asset.ID]*features.Memory{}}
+	w := calibrationSet{path: path, sha256: digestOf(body), steps: s.Window}
 	if s.Output == models.OutputForecast {
 		w.steps++
 	}
@@ -85,116 +84,55 @@ func (w *calibrationSet) npy(b []byte, width int) error {
 }
 
 func (w *calibrationSet) add(id asset.ID, at time.Time, width int, values []float64) {
-	q := features.Sequence{Asset: id, Time: at, Steps: w.steps, Width: width, Values: make([]float32, len(values))}
+	q := features.Sequence{Asset: id, Time: at, Steps: w.steps, Width: width, Values: make([]float32, len(values)), Memory: &features.Memory{}}
 	for i, v := range values {
 		q.Values[i] = float32(v)
 	}
 	w.list = append(w.list, q)
 }
 
-// series is one feature of one asset by number of period: sum or extreme, and count.
-type series map[int64]*cell
-
-type cell struct{ v, n float64 }
-
-// cut puts the rows of a file on a grid of periods, as models/train/windows.py does
-// and the flow, and takes every window that does not overlap the one before. Holes
-// stay: the scorer fills them as it does in service.
+// cut takes every window of a file's rows that does not overlap the one before, as
+// the flow cuts them. Holes stay, at most a tenth: the scorer fills them as it does
+// in service.
 func (w *calibrationSet) cut(s *modelSpec) error {
-	column := map[string]int{}
-	for i, f := range s.Features {
-		column[f.Name] = i
+	reads := features.Reads{Steps: w.steps, Stride: s.Window, PeriodS: s.PeriodS, Carries: s.State != nil}
+	wanted := map[string]bool{}
+	for _, f := range s.Features {
+		wanted[f.Name] = true
+		reads.Inputs = append(reads.Inputs, features.Input{Name: f.Name, Unit: f.Unit, Agg: f.Agg})
 	}
-	assets := map[asset.ID][]series{}
+	assets := map[asset.ID]*labelledAsset{}
 	err := dataset.ReadFeatures(w.path, func(r dataset.FeatureRow) error {
-		i, ok := column[r.Channel+"/"+r.Feature]
-		if !ok || !r.Value.Known() || r.Quality < goodQuality {
+		key := r.Channel + "/" + r.Feature
+		if !wanted[key] || !r.Value.Known() || r.Quality < goodQuality {
 			return nil
 		}
 		of := assets[r.Asset]
 		if of == nil {
-			of = make([]series, len(s.Features))
-			for j := range of {
-				of[j] = series{}
-			}
+			of = &labelledAsset{id: r.Asset, at: map[int64]*instant{}}
 			assets[r.Asset] = of
 		}
-		k := int64(math.Ceil(float64(r.Time.UnixMicro())/1e6/s.PeriodS - 1e-9))
-		of[i].put(k, float64(r.Value), s.Features[i].Agg)
+		of.instant(r.Time).values[key] = float64(r.Value)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	ids := make([]asset.ID, 0, len(assets))
-	for id := range assets {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		w.walk(id, assets[id], s)
-	}
-	return nil
-}
-
-func (s series) put(k int64, v float64, agg string) {
-	c := s[k]
-	if c == nil {
-		s[k] = &cell{v, 1}
-		return
-	}
-	switch agg {
-	case "mean":
-		c.n++
-		c.v += (v - c.v) / c.n
-	case "min":
-		c.v = min(c.v, v)
-	case "max":
-		c.v = max(c.v, v)
-	default:
-		c.v = v
-	}
-}
-
-// walk cuts the windows of one asset. A window with more holes than may be filled
-// is left out, and the next begins a row later.
-func (w *calibrationSet) walk(id asset.ID, of []series, s *modelSpec) {
-	first, last := int64(math.MaxInt64), int64(math.MinInt64)
-	for _, one := range of {
-		for k := range one {
-			first, last = min(first, k), max(last, k)
-		}
-	}
-	width := len(of)
-	for k := first; k+int64(w.steps)-1 <= last; {
-		values := make([]float64, 0, w.steps*width)
-		holes := 0
-		for i := range w.steps {
-			for _, one := range of {
-				if c := one[k+int64(i)]; c != nil {
-					values = append(values, c.v)
-				} else {
-					values = append(values, math.NaN())
+	for _, id := range sortedKeys(assets) {
+		assets[id].sort()
+		for _, q := range assets[id].cut(reads) {
+			holes := 0
+			for _, v := range q.Values {
+				if missing32(v) {
 					holes++
 				}
 			}
+			if holes*10 <= len(q.Values) {
+				w.list = append(w.list, q)
+			}
 		}
-		if holes*10 > len(values) {
-			k++
-			continue
-		}
-		end := float64(k+int64(w.steps)-1) * s.PeriodS
-		w.add(id, time.UnixMicro(int64(end*1e6)).UTC(), width, values)
-		k += int64(s.Window)
 	}
-}
-
-// memory is what a stateful model remembers of an asset from one window to the next.
-func (w *calibrationSet) memory(id asset.ID) *features.Memory {
-	if w.recall[id] == nil {
-		w.recall[id] = &features.Memory{}
-	}
-	return w.recall[id]
+	return nil
 }
 
 // span is the time that the windows cover, as pdm.training_window has it.

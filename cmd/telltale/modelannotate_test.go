@@ -163,8 +163,8 @@ func TestAnnotateOfEachKind(t *testing.T) {
 	}
 }
 
-// The rows of features.parquet are put on the grid of the period; a window with
-// more than a tenth of holes is left out, poor values are holes.
+// The rows of features.parquet are cut as the flow cuts them; a window with more
+// than a tenth of holes is left out, poor values are holes.
 func TestAnnotateCutsWindowsOfFeatures(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "features.parquet")
 	w, err := dataset.NewFeatureWriter(path)
@@ -175,7 +175,7 @@ func TestAnnotateCutsWindowsOfFeatures(t *testing.T) {
 	for k := 1; k <= 72; k++ {
 		at := begin.Add(time.Duration(k) * 10 * time.Minute)
 		quality := 100.0
-		if k >= 30 && k < 33 {
+		if k >= 30 && k < 34 {
 			quality = 10
 		}
 		rows := []dataset.FeatureRow{
@@ -193,15 +193,15 @@ func TestAnnotateCutsWindowsOfFeatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := annotated(t, bare(t, "plain"), plainSpec, path)
-	// Rows 1–72 in sixes are 12 windows. Of rows 25–33 one hole of 12 values is
-	// filled, so 25–30 stands; two holes do not, so the next one begins at 32.
-	if c.Calibration.N != 11 || c.About["training_window"] != "2026-01-01T01:00:00Z/2026-01-01T11:10:00Z" {
+	// A row that means over its period ends where the next begins, so 71 of 72 are
+	// whole: 11 windows. Of rows 25–30 one hole of 12 values is filled; 31–36 have two.
+	if c.Calibration.N != 10 || c.About["training_window"] != "2026-01-01T01:05:00Z/2026-01-01T11:10:00Z" {
 		t.Errorf("%d windows, %s", c.Calibration.N, c.About["training_window"])
 	}
 	if got, want := c.SelfTest.Input[0], []float64{60, 2}; !slices.Equal(got, want) { // the mean of 1 and 3
 		t.Errorf("first row %v, want %v", got, want)
 	}
-	if q := c.Calibration.Quantiles; math.Abs(q[0]-4*(3600+4)/2) > 1e-3 || q[0] != q[10] {
+	if q := c.Calibration.Quantiles; math.Abs(q[0]-4*(3600+4)/2) > 1e-3 || q[0] != q[9] {
 		t.Errorf("scores %v", q)
 	}
 }
