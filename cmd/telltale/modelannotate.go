@@ -259,8 +259,9 @@ func (a *annotation) example(q features.Sequence) [][]float64 {
 	return rows
 }
 
-// scores are those that the service would give to the windows.
-func (a *annotation) scores(ctx context.Context, file []byte) ([]float64, error) {
+// scores are those that the service would give to the windows, by regime; all of
+// them stand under the empty one.
+func (a *annotation) scores(ctx context.Context, file []byte) (map[string][]float64, error) {
 	r, err := onnx.OpenContext(ctx, file, onnx.Options{Library: a.library, Prover: prover(a.library)})
 	if err != nil {
 		return nil, err
@@ -283,15 +284,20 @@ func (a *annotation) scores(ctx context.Context, file []byte) ([]float64, error)
 		q := &a.data.list[i]
 		q.Component, q.Reads = c.Component, reads
 	}
-	var out []float64
+	out := map[string][]float64{}
 	for batch := range slices.Chunk(a.data.list, 256) {
 		answers, err := s.Score(ctx, batch)
 		if err != nil {
 			return nil, err
 		}
-		for _, answer := range answers {
-			if answer.Score.Known() {
-				out = append(out, float64(answer.Score))
+		for i, answer := range answers {
+			if !answer.Score.Known() {
+				continue
+			}
+			score := float64(answer.Score)
+			out[""] = append(out[""], score)
+			if r := batch[i].Regime; r != "" {
+				out[r] = append(out[r], score)
 			}
 		}
 	}
@@ -305,14 +311,20 @@ func (a *annotation) scores(ctx context.Context, file []byte) ([]float64, error)
 const maxScores = 1000
 
 // calibrate sets calibration and threshold, and says where the threshold comes from.
-func (a *annotation) calibrate(scores []float64) (string, error) {
-	if len(scores) == 0 {
+func (a *annotation) calibrate(by map[string][]float64) (string, error) {
+	if len(by[""]) == 0 {
 		return "", fmt.Errorf("%s: the model gives none of %d windows a score", a.data.path, len(a.data.list))
 	}
-	slices.Sort(scores)
-	k := models.Calibration{N: len(scores), Alpha: a.spec.Alpha, Quantiles: scores}
-	if len(scores) > maxScores {
-		k.Quantiles = quantiles(scores, maxScores+1)
+	k := calibrationOf(by[""], a.spec.Alpha)
+	for _, regime := range sortedKeys(by) {
+		one := calibrationOf(by[regime], a.spec.Alpha)
+		if regime == "" || math.IsInf(one.Limit(one.Alpha), 1) {
+			continue // too few for a limit of its own
+		}
+		if k.Regimes == nil {
+			k.Regimes = map[string]models.Calibration{}
+		}
+		k.Regimes[regime] = one
 	}
 	a.set("calibration", k)
 	switch limit := k.Limit(k.Alpha); {
@@ -327,6 +339,15 @@ func (a *annotation) calibrate(scores []float64) (string, error) {
 		a.meta["threshold"] = strconv.FormatFloat(limit, 'g', -1, 64)
 		return fmt.Sprintf("threshold %.6g: split conformal at alpha %g of %d scores", limit, k.Alpha, k.N), nil
 	}
+}
+
+func calibrationOf(scores []float64, alpha float64) models.Calibration {
+	slices.Sort(scores)
+	k := models.Calibration{N: len(scores), Alpha: alpha, Quantiles: scores}
+	if len(scores) > maxScores {
+		k.Quantiles = quantiles(scores, maxScores+1)
+	}
+	return k
 }
 
 // replaceFile writes a file whole or not at all.

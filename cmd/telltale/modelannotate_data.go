@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -102,7 +103,7 @@ func (w *calibrationSet) cut(s *modelSpec) error {
 		reads.Inputs = append(reads.Inputs, features.Input{Name: f.Name, Unit: f.Unit, Agg: f.Agg})
 	}
 	assets := map[asset.ID]*labelledAsset{}
-	err := dataset.ReadFeatures(w.path, func(r dataset.FeatureRow) error {
+	err := w.rows(func(r dataset.FeatureRow, regime string) error {
 		key := r.Channel + "/" + r.Feature
 		if !wanted[key] || !r.Value.Known() || r.Quality < goodQuality {
 			return nil
@@ -112,7 +113,8 @@ func (w *calibrationSet) cut(s *modelSpec) error {
 			of = &labelledAsset{id: r.Asset, at: map[int64]*instant{}}
 			assets[r.Asset] = of
 		}
-		of.instant(r.Time).values[key] = float64(r.Value)
+		i := of.instant(r.Time)
+		i.values[key], i.regime = float64(r.Value), regime
 		return nil
 	})
 	if err != nil {
@@ -133,6 +135,25 @@ func (w *calibrationSet) cut(s *modelSpec) error {
 		}
 	}
 	return nil
+}
+
+// rows calls f for each row of the file with its regime, where it is a training
+// export, of which what is healthy is taken.
+func (w *calibrationSet) rows(f func(r dataset.FeatureRow, regime string) error) error {
+	some := false
+	if strings.EqualFold(filepath.Ext(w.path), ".parquet") {
+		err := dataset.EachTraining(w.path, func(r dataset.TrainingRow) error {
+			some = true
+			if r.Label != labelHealthy {
+				return nil
+			}
+			return f(r.FeatureRow, r.Regime)
+		})
+		if err == nil || some {
+			return err
+		}
+	}
+	return dataset.ReadFeatures(w.path, func(r dataset.FeatureRow) error { return f(r, "") })
 }
 
 // span is the time that the windows cover, as pdm.training_window has it.

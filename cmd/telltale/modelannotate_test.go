@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/dataset"
 	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/models/onnx"
@@ -233,5 +234,47 @@ func TestAnnotateSaysWhatIsWrong(t *testing.T) {
 	}
 	if code, _, said := typed(t, "model", "annotate", file); code != 2 || !strings.Contains(said, "--spec and --calibration") {
 		t.Errorf("without flags: exit %d %q", code, said)
+	}
+}
+
+// Of a training export what is healthy is taken, and a regime with enough windows
+// gets a calibration of its own.
+func TestAnnotateOfATrainingExportCalibratesByRegime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "features.parquet")
+	w, err := dataset.NewTrainingWriter(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	add := func(k int, regime, label string, rms float64) {
+		at := begin.Add(time.Duration(k) * 10 * time.Minute)
+		for _, r := range []dataset.FeatureRow{
+			{Time: at, Asset: "a", Channel: "de_acc", Feature: "rms", Value: asset.Number(rms), Quality: 100},
+			{Time: at, Asset: "a", Channel: "oil_temperature", Feature: "value", Value: 0, Quality: 100},
+		} {
+			if err := w.Write(dataset.TrainingRow{FeatureRow: r, Component: "gearbox-bearing", Regime: regime, Label: label}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for k := range 73 { // twelve windows and what ends the last
+		add(k, "low", "healthy", 1)
+	}
+	for k := 73; k < 90; k++ {
+		add(k, "low", "fault", 50)
+	}
+	for k := 90; k < 109; k++ { // three
+		add(k, "high", "healthy", 3)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := annotated(t, bare(t, "plain"), plainSpec, path)
+	k := c.Calibration
+	if k.N != 15 || k.Quantiles[0] != 2 || k.Quantiles[14] != 18 { // (2·rms)²/2
+		t.Errorf("all: %+v", k)
+	}
+	if low := k.Regimes["low"]; low.N != 12 || low.Quantiles[11] != 2 || len(k.Regimes) != 1 {
+		t.Errorf("by regime: %+v", k.Regimes)
 	}
 }

@@ -60,7 +60,9 @@ func candidates(path string) []string {
 		path = os.Getenv(EnvLibrary)
 	}
 	if path != "" {
-		if abs, err := filepath.Abs(path); err == nil {
+		// A bare name, as the system's loader found it, stays one: a child elsewhere
+		// has to find the same.
+		if abs, err := filepath.Abs(path); err == nil && filepath.Base(path) != path {
 			path = abs
 		}
 		return []string{path}
