@@ -252,7 +252,7 @@ func (l *modelLoad) run(ctx context.Context, lasts time.Duration, swaps int) (*m
 			if err := l.place(strconv.Itoa(1 + (k+1)%2)); err != nil {
 				return err
 			}
-			if err := sleep(ctx, time.Until(began.Add(lasts*time.Duration(k+1)/time.Duration(swaps)))); err != nil {
+			if err := wait(ctx, time.Until(began.Add(lasts*time.Duration(k+1)/time.Duration(swaps)))); err != nil {
 				return err
 			}
 		}
@@ -279,7 +279,7 @@ func (l *modelLoad) shard(ctx context.Context, i int, began time.Time, lasts tim
 		return began.Add(time.Duration(n) * time.Second / (loadAssets / loadShards))
 	}
 	for done, all := 0, int(lasts.Seconds()*loadAssets/loadShards); done < all; {
-		if err := sleep(ctx, time.Until(due(done))); err != nil {
+		if err := wait(ctx, time.Until(due(done))); err != nil {
 			return err
 		}
 		var batch []features.Sequence
@@ -321,19 +321,5 @@ func (l *modelLoad) hold(a features.Answer, which int, t *modelTally) {
 		t.twice++
 	case alone == nil || alone[which] != float64(a.Score):
 		t.mixed++
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
