@@ -120,19 +120,28 @@ def forecast(p, mean, std):
     return g.model("forecast", len(mean), "yhat", ["batch", len(mean)])
 
 
-def normal(p, mean, std, target, skip):
+def normal(p, mean, std, target, skip, past):
     """LSTM over the drivers -> the targets at each step: err = xn - expected for targets, 0 for drivers.
 
-    target [features] is 1 for a target, 0 for a driver. The first skip steps have
-    too little past to be judged and are left out.
+    target [features] is 1 for a target, 0 for a driver. With past the network reads
+    the targets too, one step late, and says how they change from there. The first skip steps have too little history to be
+    judged and are left out.
     """
     g = Graph()
     xn, xt = g.normalised(mean, std)
-    drivers = g.op("Mul", [xt, g.const("driver", 1 - np.asarray(target))], ["drivers"])
-    y, _ = g.lstm("enc", drivers, p["enc"])
-    out = g.op("Transpose", [g.linear("out", y, p["out"])], ["xhat"], perm=[1, 0, 2])
-    diff = g.op("Mul", [g.op("Sub", [xn, out], ["diff"]), g.const("target", target)], ["judged"])
-    one = g.const("one", [1], np.int64)
+    one, mask = g.const("one", [1], np.int64), g.const("target", target)
+    read = g.op("Mul", [xt, g.const("driver", 1 - np.asarray(target))], ["drivers"])
+    if past:
+        zero, last = g.const("zero", [0], np.int64), g.const("last", [-1], np.int64)
+        first = g.op("Slice", [xt, zero, one, zero], ["first"])
+        late = g.op("Concat", [first, g.op("Slice", [xt, zero, last, zero], ["before"])], ["late"], axis=0)
+        read = g.op("Add", [read, g.op("Mul", [late, mask], ["past"])], ["read"])
+    y, _ = g.lstm("enc", read, p["enc"])
+    z = g.linear("out", y, p["out"])
+    if past:
+        z = g.op("Add", [z, late], ["moved"])
+    out = g.op("Transpose", [z], ["xhat"], perm=[1, 0, 2])
+    diff = g.op("Mul", [g.op("Sub", [xn, out], ["diff"]), mask], ["judged"])
     g.op("Slice", [diff, g.const("skip", [skip], np.int64), g.const("end", [2**31 - 1], np.int64), one], ["err"])
     return g.model("normal", len(mean), "err", ["batch", "time_judged", len(mean)])
 

@@ -44,14 +44,14 @@ class Windows(unittest.TestCase):
 
 class Network(unittest.TestCase):
     def options(self, **more):
-        return type("A", (), {**dict(kind="forecaster", output="error", stateful=False, targets="", window=6, hidden=6, latent=2), **more})
+        return type("A", (), {**dict(kind="forecaster", output="error", stateful=False, targets="", past=False, window=6, hidden=6, latent=2), **more})
 
     def test_the_file_computes_what_was_trained(self):
         rng = np.random.Generator(np.random.PCG64(1))
         x = rng.normal(2, 3, (5, 7, 4)).astype(np.float32)
         mean, std = np.full(4, 2, np.float32), np.full(4, 3, np.float32)
         names = ["a/v", "b/v", "c/v", "d/v"]
-        for more in (dict(kind="autoencoder"), dict(), dict(kind="normal", targets="b/v,d/v"), dict(stateful=True)):
+        for more in (dict(kind="autoencoder"), dict(), dict(kind="normal", targets="b/v,d/v"), dict(kind="normal", targets="b/v,d/v", past=True), dict(stateful=True)):
             params, error, graph = train.network(self.options(**more), names, rng)
             params["out"]["b"] = rng.normal(size=4).astype(np.float32)
             want = np.asarray(error(params, (x - mean) / std))
@@ -94,6 +94,25 @@ class Network(unittest.TestCase):
         got = export.run(export.rul(nets, np.zeros(3, np.float32), np.ones(3, np.float32), 125, average=5), x)
         np.testing.assert_allclose(got, want, atol=1e-3)
         self.assertTrue((np.diff(got, axis=1) >= 0).all())
+
+    def test_a_teacher_never_saw_what_it_teaches_nor_what_is_left_out(self):
+        class Teacher:
+            def __init__(self, left_out):
+                self.left_out = set(left_out)
+
+            def predict(self, x):
+                return np.full(len(x), 1.0 if set("abc") - self.left_out else 0.0)
+
+        was = train_rul.trees
+        train_rul.trees = lambda a, learn, left_out: Teacher(left_out)
+        try:
+            learn = {k: (np.zeros(2), np.zeros((2, 5, 1)), np.zeros(2)) for k in "abcd"}
+            said = train_rul.lessons(None, learn, [["a"], ["b", "c"], ["d"]])
+        finally:
+            train_rul.trees = was
+        self.assertEqual([sorted(x) for x in said], [["b", "c", "d"], ["a", "d"], ["a", "b", "c"]])
+        self.assertEqual(list(said[1]["a"]), [0, 0])  # that teacher had to do without a, b and c
+        self.assertEqual(list(said[1]["d"]), [1, 1])
 
     def test_ledoit_wolf_shrinks_towards_the_identity(self):
         x = np.random.Generator(np.random.PCG64(1)).normal(0, 2, (4000, 3))

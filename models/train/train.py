@@ -42,6 +42,7 @@ def arguments():
     p.add_argument("--stateful", action="store_true", help="a forecaster that remembers: it reads each row once, --stride is --window")
     p.add_argument("--targets", default="", help="of a normal model: the inputs that it judges")
     p.add_argument("--score", choices=["mse", "mahalanobis"], default="mse")
+    p.add_argument("--past", action="store_true", help="a normal model reads its targets too, one step late: quick to see a jump, blind to a drift")
     p.add_argument("--assets", default="", help="assets to learn from, separated by commas; default all")
     p.add_argument("--from", dest="since", default="", help="RFC 3339; default the beginning")
     p.add_argument("--to", dest="until", default="", help="RFC 3339; default the end")
@@ -63,6 +64,8 @@ def arguments():
         p.error("--stateful and --output forecast are for --kind forecaster")
     if a.stateful and a.output == "forecast":
         p.error("--stateful answers with errors: leave --output out")
+    if a.past and a.kind != "normal":
+        p.error("--past is for --kind normal")
     if a.kind == "normal" and not a.targets:
         p.error("--kind normal needs --targets")
     if a.stateful:
@@ -159,8 +162,13 @@ def network(a, names, rng):
             if set(targets) - set(names) or len(targets) == width:
                 sys.exit(f"--targets {a.targets}: some of --inputs, not all of them")
             target, skip = np.array([n in targets for n in names], np.float32), a.window // 2
-            return (params, lambda p, xn: ((xn - expected(p, xn.transpose(1, 0, 2) * (1 - target))) * target)[:, skip:],
-                    lambda p, mean, std: export.normal(p, mean, std, target, skip))
+
+            def unexplained(p, xn):
+                late = lstm.jnp.concatenate([xn[:, :1], xn[:, :-1]], axis=1) if a.past else lstm.jnp.zeros_like(xn)
+                read = xn * (1 - target) + late * target
+                return ((xn - late - expected(p, read.transpose(1, 0, 2))) * target)[:, skip:]
+
+            return params, unexplained, lambda p, mean, std: export.normal(p, mean, std, target, skip, a.past)
         if a.output == "forecast":
             return params, lambda p, xn: xn[:, -1:] - expected(p, xn[:, :-1].transpose(1, 0, 2))[:, -1:], export.forecast
         if a.stateful:  # the first row is expected from nothing, as in service
