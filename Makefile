@@ -20,7 +20,7 @@ TESTFLAGS ?=
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
 .PHONY: build onnxruntime demo test unit portable vet format arch check generated lint fmt tools \
-	accept test-integration test-data test-crash test-sap simulate-faults train-data shipped test-exports web bench bench-features bench-models clean help
+	accept test-integration test-data test-crash test-sap simulate-faults train-data shipped shipped-models test-exports web bench bench-features bench-models clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -78,7 +78,7 @@ test-integration: build ## the program as its users run it, the page in a browse
 
 accept: onnxruntime ## the program run by its command line, killed, fed with bad input
 	@if [ -d build/sap-sandbox/node_modules ]; then export TELLTALE_SAP_SANDBOX=$(CURDIR)/build/sap-sandbox; fi; \
-	go test -count=1 -timeout 20m -tags accept $(TESTFLAGS) -run '^TestAccept' -skip '^TestAcceptData$$' ./cmd/telltale
+	go test -count=1 -timeout 20m -tags accept $(TESTFLAGS) -run '^TestAccept' -skip '^TestAcceptData$$|^TestAcceptModelFigures' ./cmd/telltale
 
 test-sap: ## the SAP adapter against the stand-in named by TELLTALE_SAP_SANDBOX
 	.ci/sap
@@ -87,7 +87,8 @@ test-data: build ## acceptance on the folder of dataset folders named by TELLTAL
 	@if [ -z "$${TELLTALE_DATA:-}" ] || [ ! -d "$$TELLTALE_DATA" ]; then echo "skipped: no data at $${TELLTALE_DATA:-TELLTALE_DATA (not set)}"; \
 	else export TELLTALE_DATA="$$(cd "$$TELLTALE_DATA" && pwd)"; \
 	go test -count=1 -timeout 10m $(TESTFLAGS) -run 'Data|Folder|Virkler' ./dataset ./physics; \
-	go test -count=1 -timeout 30m -tags accept $(TESTFLAGS) -run '^TestAcceptData$$/$(SETS)' ./cmd/telltale; fi
+	go test -count=1 -timeout 30m -tags accept $(TESTFLAGS) -run '^TestAcceptData$$/$(SETS)' ./cmd/telltale; \
+	go test -count=1 -timeout 10m -tags accept -v -run '^TestAcceptModelFigures' ./cmd/telltale; fi
 
 test-crash: onnxruntime ## kills, full disks and restarts
 	go test -race -count=1 $(TESTFLAGS) -run 'Kill|Crash|DiskFull|Torn|Restart' ./pipeline ./store/... ./workorders/... ./ingest/...
@@ -100,6 +101,9 @@ simulate-faults: build ## SEEDS farms with faults: what is found, missed and wro
 
 train-data: ## train what the real data sets need into build/models (TELLTALE_DATA)
 	models/train/train-data
+
+shipped-models: build ## remake the shipped models from healthy simulated turbines
+	models/train/shipped
 
 shipped: build ## remake the demo's baselines from healthy simulated turbines
 	bin/telltale simulate --out build/shipped/farm --healthy --turbines 12 --seed 1 --start 2025-11-17T00:00:00Z \
