@@ -35,6 +35,8 @@ type watchedModel struct {
 	watched  []models.Watched
 	inputs   [][2]string // channel and feature of each
 	monitors map[asset.ID]*models.DriftMonitor
+	score    []models.Watched // its own score, where it has a calibration
+	scores   map[asset.ID]*models.DriftMonitor
 }
 
 func newDriftWatch(w *works) *driftWatch {
@@ -46,7 +48,10 @@ func (d *driftWatch) follow(k models.Key, c models.Contract) {
 	if m := d.of[k]; m != nil && m.digest == c.Digest {
 		return
 	}
-	m := &watchedModel{digest: c.Digest, monitors: map[asset.ID]*models.DriftMonitor{}}
+	m := &watchedModel{digest: c.Digest, monitors: map[asset.ID]*models.DriftMonitor{}, scores: map[asset.ID]*models.DriftMonitor{}}
+	if w, ok := c.WatchesScore(); ok {
+		m.score = append(m.score, w)
+	}
 	watched, at := c.Watches()
 	m.watched = watched
 	for _, i := range at {
@@ -56,7 +61,7 @@ func (d *driftWatch) follow(k models.Key, c models.Contract) {
 	d.of[k] = m
 }
 
-// observe feeds the monitors with the features that were committed.
+// observe feeds the monitors with the features and scores that were committed.
 func (d *driftWatch) observe(fx pipeline.Effects) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -72,6 +77,22 @@ func (d *driftWatch) observe(fx pipeline.Effects) {
 			}
 		}
 	}
+	for i := range fx.Scores {
+		s := &fx.Scores[i]
+		kind, _ := d.w.parts(s.Asset)
+		m := d.of[models.Key{Class: kind, Component: s.Component}]
+		if m != nil && m.digest == s.Digest && len(m.score) > 0 {
+			watch(m.scores, s.Asset, m.score).Observe(s.Time, s.Regime, []float64{float64(s.Score)})
+		}
+	}
+}
+
+// watch is the monitor of an asset, made when there is none.
+func watch(of map[asset.ID]*models.DriftMonitor, id asset.ID, watched []models.Watched) *models.DriftMonitor {
+	if of[id] == nil {
+		of[id] = models.NewDriftMonitor(id, watched, models.DriftOptions{})
+	}
+	return of[id]
 }
 
 func (m *watchedModel) observe(f *pipeline.Frame) {
@@ -84,14 +105,11 @@ func (m *watchedModel) observe(f *pipeline.Frame) {
 	if !some {
 		return // an instant of other channels
 	}
-	if m.monitors[f.Asset] == nil {
-		m.monitors[f.Asset] = models.NewDriftMonitor(f.Asset, m.watched, models.DriftOptions{})
-	}
-	m.monitors[f.Asset].Observe(f.Time, "", row)
+	watch(m.monitors, f.Asset, m.watched).Observe(f.Time, "", row)
 }
 
-// apply holds the learned view of the assets that drift with their farm.
-func (d *driftWatch) apply(u *inUse, log *slog.Logger, now time.Time) {
+// begin follows what is in production now, and says whether it is time for a look.
+func (d *driftWatch) begin(u *inUse, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for k, l := range u.live {
@@ -100,9 +118,18 @@ func (d *driftWatch) apply(u *inUse, log *slog.Logger, now time.Time) {
 		}
 	}
 	if now.Sub(d.at) < driftEvery {
-		return
+		return false
 	}
 	d.at = now
+	return true
+}
+
+// apply holds the learned view of the assets that drift with their farm. One caller
+// at a time.
+func (d *driftWatch) apply(u *inUse, log *slog.Logger, now time.Time) {
+	if !d.begin(u, now) {
+		return
+	}
 	var said []string
 	for k, l := range u.live {
 		held := map[asset.ID]asset.Reason{}
@@ -118,6 +145,8 @@ func (d *driftWatch) apply(u *inUse, log *slog.Logger, now time.Time) {
 	}
 	slices.Sort(said)
 	said = slices.Compact(said)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, text := range said {
 		if !slices.Contains(d.now, text) {
 			log.Warn("learned view held", "why", text)
@@ -126,21 +155,34 @@ func (d *driftWatch) apply(u *inUse, log *slog.Logger, now time.Time) {
 	d.now = said
 }
 
-// together finds what drifts alike, farm by farm.
+// together finds what drifts alike, farm by farm. Shards that have something to feed
+// wait for the report of one asset at most.
 func (d *driftWatch) together(k models.Key, now time.Time) map[string][]models.FarmDrift {
-	m := d.of[k]
-	if m == nil {
-		return nil
-	}
 	reports := map[string][]models.Drift{}
-	for _, id := range sortedKeys(m.monitors) {
+	for _, id := range d.w.ids {
 		farm := d.w.plates[id].Group
-		reports[farm] = append(reports[farm], m.monitors[id].Report(now)...)
+		reports[farm] = append(reports[farm], d.report(k, id, now)...)
 	}
 	out := map[string][]models.FarmDrift{}
 	for farm, r := range reports {
 		if found := models.CommonDrift(r, models.DriftOptions{}); len(found) > 0 {
 			out[farm] = found
+		}
+	}
+	return out
+}
+
+// report is what an asset's inputs and scores look like now.
+func (d *driftWatch) report(k models.Key, id asset.ID, now time.Time) (out []models.Drift) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m := d.of[k]
+	if m == nil {
+		return nil
+	}
+	for _, of := range []map[asset.ID]*models.DriftMonitor{m.monitors, m.scores} {
+		if one := of[id]; one != nil {
+			out = append(out, one.Report(now)...)
 		}
 	}
 	return out

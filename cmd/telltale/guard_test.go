@@ -52,7 +52,8 @@ func newGuardedFarm(t *testing.T) *guardedFarm {
 		t.Fatal(err)
 	}
 	f := &guardedFarm{repo: repo, at: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
-	for name, v := range map[string]*models.Version{"good": &f.one, "good2": &f.two} {
+	for i, name := range []string{"good", "good2"} {
+		v := []*models.Version{&f.one, &f.two}[i]
 		if *v, err = repo.Push(t.Context(), filepath.Join("..", "..", "models", "testdata", name+".onnx"), "ae", models.By{Who: "test"}, nil); err != nil {
 			t.Fatal(err)
 		}
