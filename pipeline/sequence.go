@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/features"
 )
 
@@ -39,9 +40,11 @@ func (r *Rows) Add(s *features.Snapshot) []features.Sequence { return r.q.add(s)
 
 // partial is the row under way.
 type partial struct {
-	began time.Time // zero: none is under way
-	value []float64
-	count []uint32
+	began  time.Time // zero: none is under way
+	last   time.Time // of the newest value in it
+	regime string    // at last
+	value  []float64
+	count  []uint32
 }
 
 func newSequence(in features.Reads) *sequence {
@@ -69,7 +72,9 @@ func (q *sequence) part() string {
 func (q *sequence) add(s *features.Snapshot) []features.Sequence {
 	now, some := make([]float64, len(q.names)), false
 	for i, n := range q.names {
-		now[i] = s.Value(n[0], n[1])
+		if now[i] = s.Value(n[0], n[1]); math.Abs(now[i]) > math.MaxFloat32 {
+			now[i] = math.NaN() // no number of a row's precision
+		}
 		some = some || !math.IsNaN(now[i])
 	}
 	var due []features.Sequence
@@ -77,7 +82,11 @@ func (q *sequence) add(s *features.Snapshot) []features.Sequence {
 	if gap := q.in.PeriodS > 0 && age > 3.5*q.in.PeriodS; gap && (q.underWay() || len(q.had) > 0) {
 		q.forget() // with a row under way: it says nothing about now
 	} else if q.underWay() && age >= q.ends() {
-		due = q.close(s, due)
+		at, regime := s.Time, s.Regime
+		if !q.whole { // s may complete a row of its own
+			at, regime = q.row.last, q.row.regime
+		}
+		due = q.close(s.Asset, at, regime, due)
 	}
 	if !some || !q.underWay() && len(q.had) > 0 && age < q.ends() {
 		return due
@@ -89,10 +98,11 @@ func (q *sequence) add(s *features.Snapshot) []features.Sequence {
 	for i, v := range now {
 		if !math.IsNaN(v) {
 			q.row.add(i, v, q.in.Inputs[i].Agg)
+			q.row.last, q.row.regime = s.Time, s.Regime
 		}
 	}
 	if !q.whole && q.complete() {
-		due = q.close(s, due)
+		due = q.close(s.Asset, s.Time, s.Regime, due)
 	}
 	return due
 }
@@ -135,8 +145,9 @@ func (r *partial) add(i int, v float64, agg string) {
 	}
 }
 
-// close ends the row under way and adds the sequence to due when a score is.
-func (q *sequence) close(s *features.Snapshot, due []features.Sequence) []features.Sequence {
+// close ends the row under way, which counts as of at, and adds the sequence to due
+// when a score is.
+func (q *sequence) close(id asset.ID, at time.Time, regime string, due []features.Sequence) []features.Sequence {
 	width := len(q.names)
 	if q.had == nil {
 		q.had = make([]bool, width)
@@ -157,8 +168,8 @@ func (q *sequence) close(s *features.Snapshot, due []features.Sequence) []featur
 	}
 	q.since = 0
 	out := features.Sequence{
-		Asset: s.Asset, Component: q.in.Component, Reads: q.key, Time: s.Time,
-		Steps: q.in.Steps, Width: width, Values: append([]float32(nil), q.rows...), Regime: s.Regime, Memory: q.memory, Fresh: q.fresh,
+		Asset: id, Component: q.in.Component, Reads: q.key, Time: at,
+		Steps: q.in.Steps, Width: width, Values: append([]float32(nil), q.rows...), Regime: regime, Memory: q.memory, Fresh: q.fresh,
 	}
 	if q.in.Carries {
 		q.rows, q.fresh = q.rows[:0], false // each row is read once

@@ -22,6 +22,8 @@ type carriedRows struct {
 	Had    []bool          `json:"had,omitempty"`
 	Rows   []byte          `json:"rows,omitempty"` // float32, little-endian
 	Began  time.Time       `json:"began,omitzero"`
+	Last   time.Time       `json:"last,omitzero"`
+	Regime string          `json:"regime,omitempty"`
 	Value  []float64       `json:"value,omitempty"`
 	Count  []uint32        `json:"count,omitempty"`
 	States []carriedMemory `json:"states,omitempty"`
@@ -40,7 +42,7 @@ type carriedMemory struct {
 func (q *sequence) save() ([]byte, error) {
 	c := carriedRows{
 		Reads: q.key, Newest: q.newest, Since: q.since, Fresh: q.fresh, Had: q.had, Rows: packed(q.rows),
-		Began: q.row.began, Value: q.row.value, Count: q.row.count,
+		Began: q.row.began, Last: q.row.last, Regime: q.row.regime, Value: q.row.value, Count: q.row.count,
 	}
 	if m := q.memory; m != nil {
 		for _, digest := range slices.Sorted(maps.Keys(m.States)) {
@@ -63,7 +65,7 @@ func (q *sequence) load(b []byte) error {
 		return errCarried
 	}
 	q.newest, q.since, q.fresh, q.had, q.rows = c.Newest, c.Since, c.Fresh, c.Had, unpacked(c.Rows)
-	q.row = partial{began: c.Began, value: c.Value, count: c.Count}
+	q.row = partial{began: c.Began, last: c.Last, regime: c.Regime, value: c.Value, count: c.Count}
 	if q.memory != nil {
 		if len(c.States) > 0 {
 			q.memory.States = map[string]features.Recurrent{}
