@@ -133,7 +133,7 @@ func (p *prepared) recall(q *features.Sequence, c Contract) {
 	r, ok := q.Memory.States[c.Digest]
 	if ok = ok && c.follows(q, r); !ok && c.State.OnSwap == StateKeep {
 		for _, digest := range slices.Sorted(maps.Keys(q.Memory.States)) {
-			if o := q.Memory.States[digest]; c.follows(q, o) && (!ok || o.At.After(r.At)) {
+			if o := q.Memory.States[digest]; c.follows(q, o) && c.State.holds(o.Values) && (!ok || o.At.After(r.At)) {
 				r, ok = o, true
 			}
 		}
@@ -141,6 +141,15 @@ func (p *prepared) recall(q *features.Sequence, c Contract) {
 	if ok && (!c.State.Regime || r.Regime == q.Regime) {
 		p.state, p.last, p.rows = r.Values, r.Last, r.Rows
 	}
+}
+
+// holds says whether values are as many as the graph's state has.
+func (s *State) holds(values []float32) bool {
+	size := 0
+	for _, d := range s.Dims {
+		size += d[0] * d[1]
+	}
+	return len(s.Dims) == 0 || len(values) == size
 }
 
 // follows is true when the sequence's first row comes within three periods of what

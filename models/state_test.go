@@ -207,3 +207,16 @@ func TestForecastMaskModesAndRegimes(t *testing.T) {
 		}
 	}
 }
+
+// A version that would go on from what another remembers begins from nothing where
+// that has another size: it would fail, and all that share the run with it.
+func TestAMemoryOfAnotherSizeIsNotKept(t *testing.T) {
+	m := &features.Memory{}
+	old := stateful("old")
+	sums(t, scorer(t, old, summer{}), feed(old, m, 0, 1))
+	next := stateful("next")
+	next.State.OnSwap, next.State.Dims = models.StateKeep, [][2]int{{1, 2}}
+	if got := sums(t, scorer(t, next, summer{}), feed(next, m, 2)); !slices.Equal(got, squares(1)) {
+		t.Errorf("sums %v, want %v", got, squares(1))
+	}
+}
