@@ -334,6 +334,9 @@ func (s *Scorer) judge(a *asset.Assessment, q *features.Sequence, in prepared, y
 		}
 		judgeError(a, q, y, u)
 	}
+	if score := float64(a.Score); math.IsNaN(score) || math.IsInf(score, 0) {
+		return fmt.Errorf("%s: asset %s at %s: the score is not a number", u.ref, q.Asset, q.Time.UTC().Format(time.RFC3339))
+	}
 	a.Trust = 1
 	return nil
 }

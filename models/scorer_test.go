@@ -312,3 +312,18 @@ func (s silent) Run(_ context.Context, batch []models.Row) ([]models.Result, err
 	return rows, nil
 }
 func (silent) Close() error { return nil }
+
+// A score that is no number is no score, wherever it comes from.
+func TestAScoreThatOverflowsIsNoScore(t *testing.T) {
+	c := contract("d")
+	c.Calibration.Mean = []float64{0, 0}
+	c.Calibration.Precision = [][]float64{{math.MaxFloat64, -math.MaxFloat64}, {-math.MaxFloat64, math.MaxFloat64}}
+	q := steady(1)[0]
+	for i := range q.Values {
+		q.Values[i] = 9
+	}
+	a := score1(t, c, echo{}, q)
+	if a.Trust != 0 || a.Reason != "model-output" {
+		t.Errorf("score %v with trust %v, reason %q", a.Score, a.Trust, a.Reason)
+	}
+}
