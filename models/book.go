@@ -238,7 +238,8 @@ func (b *book) lineup(ctx context.Context) (Lineup, error) {
 }
 
 // find resolves what stands behind the colon of a reference: a number, a stage
-// (of everything), a tag, or @ and the beginning of a file's digest.
+// (of everything), a tag, the digest of a manifest, or @ and the beginning of a
+// file's digest.
 func (b *book) find(ctx context.Context, pick string) (Descriptor, error) {
 	if want, ok := strings.CutPrefix(pick, "@"); ok {
 		for _, n := range b.numbers() {
@@ -254,6 +255,13 @@ func (b *book) find(ctx context.Context, pick string) (Descriptor, error) {
 	}
 	if d, ok := b.tags[pick]; ok {
 		return d, nil
+	}
+	if strings.HasPrefix(pick, "sha256:") {
+		for _, d := range b.tags {
+			if d.Digest == pick {
+				return d, nil
+			}
+		}
 	}
 	if Stage(pick) == Canary {
 		l, err := b.lineup(ctx)

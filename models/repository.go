@@ -123,7 +123,7 @@ func (r *Repository) Params(ctx context.Context, name, class string, of asset.ID
 	if !ok {
 		return Version{}, nil, fmt.Errorf("%w: %s is in production for nothing", ErrNotFound, name)
 	}
-	return r.Get(ctx, s.Ref())
+	return r.Get(ctx, s.Exactly())
 }
 
 // List is every version, or every one of the names given, by name and then by age.
@@ -200,8 +200,8 @@ func (r *Repository) Check(ctx context.Context, ref string, produced []Input, pe
 }
 
 // Get reads a version to use it: NAME:VERSION, NAME (the one in production),
-// NAME:STAGE, NAME:TAG, or a file's digest or its first 8 characters and more. A
-// file that no longer has its digest is refused, and so is a version that is not
+// NAME:STAGE, NAME:TAG, NAME@ with the digest of a manifest, or a file's digest or
+// its first 8 characters and more. A file that no longer has its digest is refused, and so is a version that is not
 // signed where the repository has a key.
 func (r *Repository) Get(ctx context.Context, ref string) (Version, []byte, error) {
 	return r.read(ctx, ref, false)
@@ -240,7 +240,7 @@ func (r *Repository) at(ctx context.Context, ref string, f func(*book, Descripto
 		return err
 	}
 	want := func(tag string) bool { return tag == pick || isPlace(tag) }
-	if strings.HasPrefix(pick, "@") {
+	if strings.HasPrefix(pick, "@") || strings.HasPrefix(pick, "sha256:") {
 		want = nil
 	}
 	return r.view(ctx, name, want, func(b *book) error {
@@ -259,6 +259,9 @@ func (r *Repository) at(ctx context.Context, ref string, f func(*book, Descripto
 
 // locate divides a reference into the name and what find resolves.
 func (r *Repository) locate(ctx context.Context, ref string) (name, pick string, err error) {
+	if at, of, ok := strings.Cut(ref, "@"); ok {
+		return at, of, nil
+	}
 	name, pick = ref, string(Production)
 	if at := strings.LastIndexByte(ref, ':'); at > strings.LastIndexByte(ref, '/') {
 		name, pick = ref[:at], ref[at+1:]

@@ -206,6 +206,9 @@ type Staged struct {
 // Ref is how a person names the version.
 func (s Staged) Ref() string { return s.Name + ":" + s.Version }
 
+// Exactly is a reference that nobody can move: the manifest that was seen there.
+func (s Staged) Exactly() string { return s.Name + "@" + s.Manifest }
+
 // Serves says whether the version scores an asset that its scope holds: all in
 // production, the same share of them for good in canary, none in shadow.
 func (s Staged) Serves(id asset.ID) bool {

@@ -145,7 +145,7 @@ func (u *inUse) placements(ctx context.Context, m want) ([]models.Placement, err
 
 // open loads a version for a class and component that can feed it.
 func (u *inUse) open(ctx context.Context, p models.Placement, k models.Key) (models.Model, error) {
-	_, file, err := u.repo.Get(ctx, p.Ref())
+	_, file, err := u.repo.Get(ctx, p.Exactly())
 	if err != nil {
 		return models.Model{}, err
 	}
