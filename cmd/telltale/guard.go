@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -26,15 +27,16 @@ type guard struct {
 	use     *inUse
 	db      *sqlite.Store
 	log     *slog.Logger
-	reached func() time.Time // event time that is committed
+	reached func() time.Time // event time that is committed; 1970 until something is
 	poll    time.Duration    // of the wall clock between two looks
 	drift   *driftWatch
 	spent   *prometheus.HistogramVec
 	undone  *prometheus.CounterVec
 
 	mu     sync.Mutex
-	judged time.Time // event time of the last look at the alarm rates
-	stuck  string    // what was last reported as an error, so that it is said once
+	judged time.Time       // event time of the last look at the alarm rates
+	placed map[string]bool // under what the beginning of each version in place is kept
+	stuck  string          // what was last reported as an error, so that it is said once
 }
 
 // guarded is how far the guard looks back and how long it looks after a version.
@@ -104,36 +106,58 @@ func (g *guard) look(ctx context.Context) {
 // judge takes back the versions whose alarms or failures are beyond what is expected.
 func (g *guard) judge(ctx context.Context) error {
 	now := g.reached()
+	if now.Unix() <= 0 {
+		return nil
+	}
+	var bad error
 	seen := map[string]bool{}
 	for _, l := range g.use.live {
-		placements := l.Placements()
-		for _, p := range placements {
-			if p.Stage != models.Canary && p.Stage != models.Production || seen[p.Ref()+string(p.Scope)] {
+		for _, p := range l.Placements() {
+			if p.Stage != models.Canary && p.Stage != models.Production || seen[sinceKey(p)] {
 				continue
 			}
-			seen[p.Ref()+string(p.Scope)] = true
-			since, err := g.since(ctx, p, now)
-			if err != nil {
-				return err
-			}
-			if now.Sub(since) > guardedFor || now.Sub(g.judged) < guardLook && !g.fails(ctx, p, now) {
-				continue
-			}
-			if err := g.hold(ctx, l, p, since, now); err != nil {
+			seen[sinceKey(p)] = true
+			bad = errors.Join(bad, g.judgeOne(ctx, l, p, now))
+		}
+	}
+	bad = errors.Join(bad, g.forget(ctx, seen))
+	if bad == nil && now.Sub(g.judged) >= guardLook {
+		g.judged = now
+	}
+	return bad
+}
+
+func (g *guard) judgeOne(ctx context.Context, l *models.Live, p models.Placement, now time.Time) error {
+	since, err := g.since(ctx, p, now)
+	if err != nil || now.Sub(since) > guardedFor || now.Sub(g.judged) < guardLook && !g.fails(ctx, p, now) {
+		return err
+	}
+	return g.hold(ctx, l, p, since, now)
+}
+
+// forget drops the beginnings of versions that left their place: one that comes back
+// begins again.
+func (g *guard) forget(ctx context.Context, placed map[string]bool) error {
+	for key := range g.placed {
+		if !placed[key] {
+			if err := g.db.SetMeta(ctx, key, ""); err != nil {
 				return err
 			}
 		}
 	}
-	if now.Sub(g.judged) >= guardLook {
-		g.judged = now
-	}
+	g.placed = placed
 	return nil
+}
+
+// sinceKey is under what the beginning of a version in its place is kept.
+func sinceKey(p models.Placement) string {
+	return fmt.Sprintf("model-since/%s/%s/%s", p.Name, p.Tag(), p.Digest)
 }
 
 // since is the event time at which the guard first saw a version in its place; it
 // survives a restart.
 func (g *guard) since(ctx context.Context, p models.Placement, now time.Time) (time.Time, error) {
-	key := fmt.Sprintf("model-since/%s/%s", p.Tag(), p.Digest)
+	key := sinceKey(p)
 	text, err := g.db.Meta(ctx, key)
 	if err != nil {
 		return now, err
@@ -189,10 +213,11 @@ func (g *guard) hold(ctx context.Context, l *models.Live, p models.Placement, si
 func (g *guard) takeBack(ctx context.Context, p models.Placement, why string) error {
 	by := models.By{Who: "telltale", Reason: "automatic: " + why}
 	var err error
-	if p.Stage == models.Canary {
-		_, err = g.use.repo.Promote(ctx, p.Ref(), models.Candidate, 0, p.Scope, by)
-	} else {
+	if p.Stage == models.Production {
 		_, err = g.use.repo.Rollback(ctx, p.Name, p.Scope, by)
+	}
+	if p.Stage == models.Canary || p.Scope != "" && errors.Is(err, models.ErrNotFound) { // what serves the wider scope takes over
+		_, err = g.use.repo.Promote(ctx, p.Ref(), models.Candidate, 0, p.Scope, by)
 	}
 	if err != nil {
 		return fmt.Errorf("take back %s: %w", p.Ref(), err)

@@ -88,7 +88,9 @@ func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int
 		}
 		shards = append(shards, sh)
 	}
-	s.reach.Store(through.UnixNano())
+	if !through.IsZero() {
+		s.reach.Store(through.UnixNano())
+	}
 	return shards, next, through, nil
 }
 
