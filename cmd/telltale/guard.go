@@ -43,6 +43,7 @@ type guard struct {
 const (
 	guardedFor = 14 * 24 * time.Hour // of event time after a version took over
 	guardLook  = 15 * time.Minute    // of event time between two judgements of the alarm rates
+	guardReads = 24 * time.Hour      // of answers that are read for one
 )
 
 func newGuard(s *service) *guard {
@@ -110,6 +111,11 @@ func (g *guard) judge(ctx context.Context) error {
 		return nil
 	}
 	var bad error
+	due := now.Sub(g.judged) >= guardLook
+	failed := map[string]bool{}
+	if !due {
+		failed = g.failing(ctx, now)
+	}
 	seen := map[string]bool{}
 	for _, l := range g.use.live {
 		for _, p := range l.Placements() {
@@ -117,11 +123,16 @@ func (g *guard) judge(ctx context.Context) error {
 				continue
 			}
 			seen[sinceKey(p)] = true
-			bad = errors.Join(bad, g.judgeOne(ctx, l, p, now))
+			if due || failed[p.Digest] {
+				bad = errors.Join(bad, g.judgeOne(ctx, l, p, now))
+			} else {
+				_, err := g.since(ctx, p, now)
+				bad = errors.Join(bad, err)
+			}
 		}
 	}
 	bad = errors.Join(bad, g.forget(ctx, seen))
-	if bad == nil && now.Sub(g.judged) >= guardLook {
+	if bad == nil && due {
 		g.judged = now
 	}
 	return bad
@@ -129,7 +140,7 @@ func (g *guard) judge(ctx context.Context) error {
 
 func (g *guard) judgeOne(ctx context.Context, l *models.Live, p models.Placement, now time.Time) error {
 	since, err := g.since(ctx, p, now)
-	if err != nil || now.Sub(since) > guardedFor || now.Sub(g.judged) < guardLook && !g.fails(ctx, p, now) {
+	if err != nil || now.Sub(since) > guardedFor {
 		return err
 	}
 	return g.hold(ctx, l, p, since, now)
@@ -168,10 +179,14 @@ func (g *guard) since(ctx context.Context, p models.Placement, now time.Time) (t
 	return now, g.db.SetMeta(ctx, key, now.Format(time.RFC3339Nano))
 }
 
-// fails says whether any answer of the version failed of late: then it is judged now.
-func (g *guard) fails(ctx context.Context, p models.Placement, now time.Time) bool {
+// failing are the versions of which any answer failed of late: they are judged now.
+func (g *guard) failing(ctx context.Context, now time.Time) map[string]bool {
+	out := map[string]bool{}
 	counts, err := g.db.ScoreCounts(ctx, now.Add(-guardLook), now)
-	return err == nil && slices.ContainsFunc(counts, func(c store.ScoreCount) bool { return c.Digest == p.Digest && c.Failed > 0 })
+	for _, c := range counts {
+		out[c.Digest] = out[c.Digest] || err == nil && c.Failed > 0
+	}
+	return out
 }
 
 // hold holds a version against the one that it runs beside or replaced, and takes it
@@ -179,11 +194,11 @@ func (g *guard) fails(ctx context.Context, p models.Placement, now time.Time) bo
 func (g *guard) hold(ctx context.Context, l *models.Live, p models.Placement, since, now time.Time) error {
 	var before, after []asset.Score
 	assets := map[asset.ID]bool{}
-	from := now.Add(-24 * time.Hour)
-	if p.Stage == models.Production {
-		from = since.Add(-24 * time.Hour) // what came before it
+	spans := []store.ScoreFilter{{From: now.Add(-guardReads), To: now}}
+	if p.Stage == models.Production { // what came before it, and what it says of late
+		spans = []store.ScoreFilter{{From: since.Add(-guardReads), To: since}, {From: later(since, now.Add(-guardReads)).Add(1), To: now}}
 	}
-	err := g.db.EachScore(ctx, store.ScoreFilter{From: from, To: now}, func(s asset.Score) error {
+	see := func(s asset.Score) error {
 		switch of, _, _ := strings.Cut(s.Model, ":"); {
 		case of != p.Name:
 		case s.Digest == p.Digest && s.Serves && !s.Time.Before(since):
@@ -193,9 +208,11 @@ func (g *guard) hold(ctx context.Context, l *models.Live, p models.Placement, si
 			before = append(before, s)
 		}
 		return nil
-	})
-	if err != nil {
-		return err
+	}
+	for _, span := range spans {
+		if err := g.db.EachScore(ctx, span, see); err != nil {
+			return err
+		}
 	}
 	before = slices.DeleteFunc(before, func(s asset.Score) bool { return !assets[s.Asset] })
 	if len(before) == 0 {
@@ -207,6 +224,13 @@ func (g *guard) hold(ctx context.Context, l *models.Live, p models.Placement, si
 		return nil
 	}
 	return g.takeBack(ctx, p, why)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // takeBack moves a version out of its place.
