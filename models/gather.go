@@ -32,9 +32,10 @@ type round struct {
 	err     error
 }
 
-// Run answers with one result for each row.
-func (g *gather) Run(ctx context.Context, rows []Row) ([]Result, error) {
-	if g.callers < 2 || g.wait <= 0 || len(rows) >= fullBatch {
+// Run answers with one result for each row. A caller that asks several versions in a
+// row waits no longer for all of them than for one: spent is what it has waited yet.
+func (g *gather) Run(ctx context.Context, rows []Row, spent *time.Duration) ([]Result, error) {
+	if g.callers < 2 || g.wait <= *spent || len(rows) >= fullBatch {
 		return check(g.run.Run(ctx, rows))(len(rows))
 	}
 	g.mu.Lock()
@@ -52,7 +53,7 @@ func (g *gather) Run(ctx context.Context, rows []Row) ([]Result, error) {
 	}
 	g.mu.Unlock()
 	if leads {
-		g.lead(ctx, r)
+		g.lead(ctx, r, spent)
 	}
 	select {
 	case <-r.done:
@@ -66,8 +67,9 @@ func (g *gather) Run(ctx context.Context, rows []Row) ([]Result, error) {
 }
 
 // lead waits for the others and runs for all.
-func (g *gather) lead(ctx context.Context, r *round) {
-	late := time.NewTimer(g.wait)
+func (g *gather) lead(ctx context.Context, r *round, spent *time.Duration) {
+	began := time.Now()
+	late := time.NewTimer(g.wait - *spent)
 	defer late.Stop()
 	select {
 	case <-r.full:
@@ -78,6 +80,7 @@ func (g *gather) lead(ctx context.Context, r *round) {
 		}
 		g.mu.Unlock()
 	}
+	*spent += time.Since(began)
 	// The others' answers must not hang on this caller's context.
 	r.results, r.err = check(g.run.Run(context.WithoutCancel(ctx), r.rows))(len(r.rows))
 	close(r.done)

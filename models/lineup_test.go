@@ -185,3 +185,28 @@ func TestACallerAloneWaitsForTheBound(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// The latency that is added is one bound, however many versions and rows there are.
+func TestACallerWaitsOnceForAllVersions(t *testing.T) {
+	const bound = 100 * time.Millisecond
+	l := models.NewLive()
+	l.Gather(2, bound)
+	var placed []models.Placement
+	for _, digest := range []string{"a", "b"} {
+		placed = append(placed, models.Placement{Staged: models.Staged{Name: digest, Version: "1", Digest: digest, Place: models.Place{Stage: models.Shadow}}})
+	}
+	if err := l.Set(placed, func(p models.Placement) (models.Model, error) {
+		return models.Model{Contract: stateful(p.Digest), Runner: summer{}}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s := models.NewScorer(map[models.Key]*models.Live{{Component: "bearing"}: l}, models.Options{})
+	began := time.Now()
+	got, err := s.Score(t.Context(), feed(stateful("a"), &features.Memory{}, 0, 1, 2))
+	if err != nil || len(got) != 3 || len(got[2].Scores) != 2 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	if took := time.Since(began); took > 3*bound {
+		t.Errorf("two versions of three rows took %v, the bound is %v", took, bound)
+	}
+}

@@ -109,6 +109,7 @@ type use struct {
 	ref    string
 	class  string
 	scores []job
+	waited *time.Duration // by the whole call for other callers
 }
 
 // reading is a component that a model reads.
@@ -132,7 +133,9 @@ func (s *Scorer) Score(ctx context.Context, batch []features.Sequence) ([]featur
 	out := make([]features.Answer, len(batch))
 	uses, release := s.plan(batch)
 	defer release()
+	var waited time.Duration
 	for _, u := range uses {
+		u.waited = &waited
 		err := s.score(ctx, u, batch, out)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("score: %w", ctx.Err())
@@ -236,7 +239,7 @@ func (s *Scorer) wave(ctx context.Context, u *use, jobs []job, batch []features.
 		return nil
 	}
 	began := time.Now()
-	results, err := u.gather.Run(ctx, rows)
+	results, err := u.gather.Run(ctx, rows, u.waited)
 	if s.opt.Took != nil {
 		s.opt.Took(u.ref, len(rows), time.Since(began))
 	}
