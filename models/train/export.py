@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
 IR = 8
+OPSET_ML = 3  # of ai.onnx.ml, for trees
 
 
 class Graph:
@@ -55,6 +56,42 @@ class Graph:
         z = self.op("MatMul", [x, self.const(name + "_W", p["W"])], [name + "_z"])
         return self.op("Add", [z, self.const(name + "_b", p["b"])], [name])
 
+    def statistics(self, wide, window):
+        """wide [batch, features, time] -> what trees read, [batch, features * 8]; see train_rul.statistics.
+
+        Means are products with a matrix: a reduction's last bit may depend on where in memory a row stands.
+        """
+        means = self.op("MatMul", [wide, self.const("views", views(window))], ["means"])
+        whole = self.const("whole", np.full((window, 1), 1 / window))
+        off = self.op("Sub", [wide, self.op("MatMul", [wide, whole], ["middle"])], ["off"])
+        spread = self.op("Sqrt", [self.op("MatMul", [self.op("Mul", [off, off], ["off2"]), whole], ["variance"])], ["deviation"])
+        ends = [self.op("Reduce" + k, [wide], [k], axes=[2], keepdims=1) for k in ("Min", "Max")]
+        return self.op("Flatten", [self.op("Concat", [means, spread, *ends], ["views_all"], axis=2)], ["read"], axis=1)
+
+    def forest(self, x, forests):
+        """The mean of scikit-learn's HistGradientBoostingRegressors, [batch, 1]; no value that they read is missing."""
+        columns = {k: [] for k in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")}
+        targets = {k: [] for k in ("treeids", "nodeids", "weights")}
+        every = [t.nodes for f in forests for (t,) in f._predictors]  # private, but scikit-learn is pinned and the tests look
+        for tree, nodes in enumerate(every):
+            leaf = nodes["is_leaf"].astype(bool)
+            at = nodes["num_threshold"].astype(np.float32)
+            at = np.where(at > nodes["num_threshold"], np.nextafter(at, np.float32(-np.inf)), at)  # x <= at stays as it was
+            columns["treeids"] += [tree] * len(nodes)
+            columns["nodeids"] += range(len(nodes))
+            columns["featureids"] += nodes["feature_idx"].tolist()
+            columns["values"] += np.where(leaf, 0, at).tolist()
+            columns["modes"] += np.where(leaf, "LEAF", "BRANCH_LEQ").tolist()
+            columns["truenodeids"] += nodes["left"].tolist()
+            columns["falsenodeids"] += nodes["right"].tolist()
+            targets["treeids"] += [tree] * int(leaf.sum())
+            targets["nodeids"] += np.flatnonzero(leaf).tolist()
+            targets["weights"] += (nodes["value"][leaf] / len(forests)).tolist()
+        self.op("TreeEnsembleRegressor", [x], ["forest"], domain="ai.onnx.ml", n_targets=1, aggregate_function="SUM", post_transform="NONE",
+                base_values=[float(np.mean([f._baseline_prediction for f in forests]))], target_ids=[0] * len(targets["weights"]),
+                **{"nodes_" + k: v for k, v in columns.items()}, **{"target_" + k: v for k, v in targets.items()})
+        return "forest"
+
     def normalised(self, mean, std):
         """Input x [batch, time, features] -> (x - mean)/std, batch-first and time-first."""
         self.op("Sub", ["x", self.const("mean", mean)], ["centred"])
@@ -72,7 +109,8 @@ class Graph:
             [info(output, shape)] + [info(o, [1, "batch", h]) for _, o, h in states],
             self.weights,
         )
-        m = helper.make_model(g, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="telltale")
+        opsets = [helper.make_opsetid("", OPSET)] + [helper.make_opsetid("ai.onnx.ml", OPSET_ML)] * any(n.domain for n in self.nodes)
+        m = helper.make_model(g, opset_imports=opsets, ir_version=IR, producer_name="telltale")
         onnx.checker.check_model(m)
         return m
 
@@ -163,19 +201,19 @@ def stateful(p, mean, std):
     return g.model("stateful", len(mean), "err", ["batch", "time", len(mean)], [("h0", "hn", hidden), ("c0", "cn", hidden)])
 
 
-def rul(networks, mean, std, scale, factors=(1.0, 1.0), average=1):
-    """Means of every `average` rows -> LSTM layers -> (p50, root of gap down, root of gap up), the mean of the
-    networks -> hours p10 <= p50 <= p90, each within 0 and scale; factors stretch the gaps.
+def views(window):
+    """[window, 5]: a window times this is its last row, the means of its last 5, last 10 and all rows, and its slope a row."""
+    means = [np.r_[np.zeros(window - n), np.full(n, 1 / n)] for n in (1, min(5, window), min(10, window), window)]
+    t = np.arange(window) - (window - 1) / 2
+    return np.stack([*means, t / (t**2).sum()], axis=1).astype(np.float32)
+
+
+def lives(g, xt, networks):
+    """-> sums over the networks of (p50, gap down, gap up), each [batch, 1].
 
     The gaps are squares, not Softplus: that operator's last bit depends on where
     in a batch a row stands, and the loader then runs the rows one by one.
     """
-    g = Graph()
-    xn, xt = g.normalised(mean, std)
-    if average > 1:
-        wide = g.op("Transpose", [xn], ["wide"], perm=[0, 2, 1])  # [batch, features, time]
-        pooled = g.op("AveragePool", [wide], ["pooled"], kernel_shape=[average], strides=[average])
-        xt = g.op("Transpose", [pooled], ["smooth"], perm=[2, 0, 1])
     split = g.const("split", [1, 1], np.int64)
     sums = None
     for n, p in enumerate(networks):
@@ -188,8 +226,24 @@ def rul(networks, mean, std, scale, factors=(1.0, 1.0), average=1):
         g.op("Split", [raw, split], [f"n{n}d", f"n{n}u"], axis=1)
         part = [g.linear(f"n{n}m", z, p["out"])] + [g.op("Mul", [f"n{n}{k}", f"n{n}{k}"], [f"n{n}{k}2"]) for k in "du"]
         sums = part if sums is None else [g.op("Add", [a, b], [f"n{n}{k}s"]) for a, b, k in zip(sums, part, "mdu")]
-    shares = (1, *factors)
-    mid, down, up = (g.op("Mul", [s, g.const(f"share_{k}", f / len(networks))], [f"mean_{k}"]) for s, k, f in zip(sums, "mdu", shares))
+    return sums
+
+
+def rul(networks, mean, std, scale, factors=(1.0, 1.0), average=1, forests=(), share=0.0, window=0):
+    """Means of every `average` rows -> LSTM layers -> (p50, gap down, gap up), the mean of the networks; a share of
+    p50 is the mean of the forests, which read statistics of the window -> hours p10 <= p50 <= p90, each within 0 and
+    scale; factors stretch the gaps."""
+    g = Graph()
+    xn, _ = g.normalised(mean, std)
+    wide = g.op("Transpose", [xn], ["wide"], perm=[0, 2, 1])  # [batch, features, time]
+    pooled = g.op("AveragePool", [wide], ["pooled"], kernel_shape=[average], strides=[average])
+    xt = g.op("Transpose", [pooled], ["smooth"], perm=[2, 0, 1])
+    shares = (1 - share if forests else 1, *factors)
+    parts = zip(lives(g, xt, networks), "mdu", shares)
+    mid, down, up = (g.op("Mul", [s, g.const(f"share_{k}", f / len(networks))], [f"mean_{k}"]) for s, k, f in parts)
+    if forests:
+        said = g.op("Mul", [g.forest(g.statistics(wide, window), forests), g.const("share_f", share)], ["share_forest"])
+        mid = g.op("Add", [mid, said], ["mid"])
     q = g.op("Concat", [g.op("Sub", [mid, down], ["lo"]), mid, g.op("Add", [mid, up], ["hi"])], ["q"], axis=1)
     q = g.op("Clip", [q, g.const("q0", 0.0), g.const("q1", 1.0)], ["qc"])
     g.op("Mul", [q, g.const("scale", scale)], ["rul"])

@@ -85,34 +85,42 @@ class Network(unittest.TestCase):
         alone, *_ = export.run(model, x[:, 4:8])
         self.assertGreater(np.abs(alone - whole[:, 4:8]).max(), 1e-3)  # without its memory it says something else
 
-    def test_remaining_life_is_the_mean_of_the_networks(self):
+    def test_remaining_life_is_the_mean_of_the_networks_and_the_trees(self):
         rng = np.random.Generator(np.random.PCG64(4))
-        x = rng.normal(0, 1, (5, 10, 3)).astype(np.float32)
-        a = type("A", (), dict(hidden=5, layers=2, average=5, drop=0.2, noise=0.2))
+        mean, std = np.full(3, 9000, np.float32), np.array([1, 20, 0.1], np.float32)
+        norm = lambda w: (w - mean) / std  # noqa: E731
+        level = rng.uniform(0, 1, (4, 60))  # what both read in the rows
+        rows = level[:, :, None, None] * np.array([1, -1, 0.5]) * np.linspace(0, 2, 12)[:, None] + rng.normal(0, 0.3, (4, 60, 12, 3))
+        learn = {k: (np.arange(60), (mean + std * w).astype(np.float32), 125 * y) for k, w, y in zip("abcd", rows, level)}
+        a = type("A", (), dict(hidden=5, layers=2, average=4, drop=0.2, noise=0.2, trees=0.4, cap=125, seed=1))
         nets = [train_rul.initial(a, 3, rng) for _ in range(2)]
-        want = train_rul.predict(a, nets, lambda w: w, x) * 125
-        got = export.run(export.rul(nets, np.zeros(3, np.float32), np.ones(3, np.float32), 125, average=5), x)
-        np.testing.assert_allclose(got, want, atol=1e-3)
-        self.assertTrue((np.diff(got, axis=1) >= 0).all())
+        forests = [train_rul.trees(a, learn, norm, out) for out in ("a", "b")]
+        x = learn["d"][1]
+        for some, share in ((forests, 0.4), ((), 0)):
+            said = train_rul.mixed(a, train_rul.network(a), nets, some, norm(x))
+            want = train_rul.bounded(said, (1.5, 0.7))
+            got = export.run(export.rul(nets, mean, std, 1, (1.5, 0.7), 4, some, share, 12), x)
+            np.testing.assert_allclose(got, want, atol=1e-5)
+            self.assertTrue((np.diff(got, axis=1) >= 0).all())
+            self.assertEqual(got[:, 1].std() > 0.05, share > 0)  # untrained networks hardly move, trees follow the level
+        self.assertGreater(np.corrcoef(forests[0].predict(train_rul.statistics(norm(x))), level[3])[0, 1], 0.9)
 
-    def test_a_teacher_never_saw_what_it_teaches_nor_what_is_left_out(self):
-        class Teacher:
-            def __init__(self, left_out):
-                self.left_out = set(left_out)
+    def test_trees_learn_nothing_of_what_is_left_out(self):
+        rng = np.random.Generator(np.random.PCG64(9))
+        a = type("A", (), dict(cap=1, seed=1))
+        learn = {k: (np.arange(90), rng.normal(size=(90, 10, 2)), np.full(90, float(k == "c"))) for k in "abc"}
+        x = train_rul.statistics(learn["c"][1])
+        np.testing.assert_allclose(train_rul.trees(a, learn, lambda w: w, "c").predict(x), 0, atol=1e-9)
+        self.assertGreater(train_rul.trees(a, learn, lambda w: w, "").predict(x).mean(), 0.3)
 
-            def predict(self, x):
-                return np.full(len(x), 1.0 if set("abc") - self.left_out else 0.0)
+    def test_trees_read_statistics_of_the_window(self):
+        x = np.stack([np.arange(20.0), np.full(20, 3)], axis=1)[None]
+        want = [19, 17, 14.5, 9.5, 1, np.sqrt((20**2 - 1) / 12), 0, 19, 3, 3, 3, 3, 0, 0, 3, 3]
+        np.testing.assert_allclose(train_rul.statistics(x), [want], atol=1e-5)
 
-        was = train_rul.trees
-        train_rul.trees = lambda a, learn, left_out: Teacher(left_out)
-        try:
-            learn = {k: (np.zeros(2), np.zeros((2, 5, 1)), np.zeros(2)) for k in "abcd"}
-            said = train_rul.lessons(None, learn, [["a"], ["b", "c"], ["d"]])
-        finally:
-            train_rul.trees = was
-        self.assertEqual([sorted(x) for x in said], [["b", "c", "d"], ["a", "d"], ["a", "b", "c"]])
-        self.assertEqual(list(said[1]["a"]), [0, 0])  # that teacher had to do without a, b and c
-        self.assertEqual(list(said[1]["d"]), [1, 1])
+    def test_the_interval_is_stretched_until_it_holds_what_it_promises(self):
+        mid, gap, y = np.full(99, 0.5), np.full(99, 0.1), 0.5 + np.linspace(-0.49, 0.49, 99)
+        np.testing.assert_allclose(train_rul.stretch((mid, gap, 2 * gap), y, 0.9), (4, 2))
 
     def test_ledoit_wolf_shrinks_towards_the_identity(self):
         x = np.random.Generator(np.random.PCG64(1)).normal(0, 2, (4000, 3))
