@@ -121,10 +121,22 @@ func (s *server) changing(next http.Handler) http.Handler {
 			fail(w, http.StatusUnsupportedMediaType, "Content-Type: application/json is wanted")
 		case site != "" && site != "same-origin" && site != "none":
 			fail(w, http.StatusForbidden, "a page of another origin may not change anything here")
+		case s.opt.Token == "" && forwarded(r.Header):
+			fail(w, http.StatusForbidden, "behind a proxy changes need a token: name one in api.token_file")
 		case s.opt.Token == "" && !loopbackHost(r.Host):
 			fail(w, http.StatusForbidden, "without a token the service is asked as localhost, 127.0.0.1 or [::1]")
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// forwarded says whether a proxy speaks for somebody else.
+func forwarded(h http.Header) bool {
+	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
+		if h.Get(name) != "" {
+			return true
+		}
+	}
+	return false
 }

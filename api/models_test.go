@@ -60,6 +60,7 @@ func TestWhoMayMoveAVersion(t *testing.T) {
 	}{
 		"on the loopback":        {trusted: true, host: "127.0.0.1:8080", body: good, code: 200},
 		"rebound name":           {trusted: true, host: "evil.example", body: good, code: 403, text: "localhost"},
+		"behind a proxy":         {trusted: true, host: "127.0.0.1", head: map[string]string{"X-Forwarded-For": "10.0.0.9"}, body: good, code: 403, text: "token_file"},
 		"no token, open":         {host: "127.0.0.1", body: good, code: 403, text: "api.token_file"},
 		"with the token":         {token: "s", host: "plant.example", head: map[string]string{"Authorization": "Bearer s"}, body: good, code: 200},
 		"wrong token":            {token: "s", trusted: true, host: "127.0.0.1", head: map[string]string{"Authorization": "Bearer t"}, body: good, code: 401, text: "Bearer"},

@@ -16,7 +16,7 @@ func (k Calibration) P(score float64) float64 {
 	}
 	below := sort.SearchFloat64s(q, score) // q[below-1] < score ≤ q[below]
 	if len(q) == k.N {
-		return float64(1+len(q)-below) / float64(k.N+1)
+		return float64(1+len(q)-below) / (float64(k.N) + 1)
 	}
 	// q[i] is the quantile i/(len-1). At least that share of the scores lies at
 	// or below the last quantile that is below the score.
@@ -28,7 +28,7 @@ func (k Calibration) P(score float64) float64 {
 		share = float64(below-1) / float64(len(q)-1)
 	}
 	above := math.Ceil(float64(k.N) * (1 - share))
-	return (1 + above) / float64(k.N+1)
+	return (1 + above) / (float64(k.N) + 1)
 }
 
 // In is the calibration of a regime and the limit that goes with it: its own where it
@@ -56,7 +56,7 @@ func (k Calibration) Limit(alpha float64) float64 {
 	n := k.N
 	// The product is a whole number for the usual n and alpha: rounding error
 	// must not lift it to the next.
-	rank := int(math.Ceil(float64(n+1)*(1-alpha) - 1e-9))
+	rank := int(math.Ceil((float64(n)+1)*(1-alpha) - 1e-9))
 	if len(k.Quantiles) == 0 || rank > n {
 		return math.Inf(1)
 	}

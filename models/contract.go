@@ -75,26 +75,6 @@ func (c Contract) Fits(produced []Input, periodS float64) error {
 	return Refuse(wrong...)
 }
 
-// SameInputs says whether sequences cut for c can be read by d.
-func (c Contract) SameInputs(d Contract) error {
-	var wrong []Finding
-	if c.Class != d.Class || c.Component != d.Component || c.Output != d.Output {
-		wrong = append(wrong, Finding{"", fmt.Sprintf("serves %s/%s with %q, in use is %s/%s with %q", d.Class, d.Component, d.Output, c.Class, c.Component, c.Output), ""})
-	}
-	if c.Window != d.Window || c.PeriodS != d.PeriodS || c.Stride != d.Stride {
-		wrong = append(wrong, Finding{"", fmt.Sprintf("reads %d steps of %g s every %d, in use is %d of %g s every %d", d.Window, d.PeriodS, d.Stride, c.Window, c.PeriodS, c.Stride), ""})
-	}
-	same := len(c.Features) == len(d.Features)
-	for i := 0; same && i < len(c.Features); i++ {
-		a, b := c.Features[i], d.Features[i]
-		same = a.Name == b.Name && canonical(a.Unit) == canonical(b.Unit) && aggOf(a) == aggOf(b)
-	}
-	if !same {
-		wrong = append(wrong, Finding{"", "reads other features than the model in use", ""})
-	}
-	return Refuse(wrong...)
-}
-
 // canonical is the unit as the flow spells it; an unknown one stays as it is.
 func canonical(unit string) string {
 	if _, u, ok := asset.Convert(0, unit); ok {

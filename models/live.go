@@ -55,8 +55,6 @@ type loaded struct {
 	users  atomic.Int64 // line-ups
 }
 
-var errClosedLive = errors.New("no model in use: closed")
-
 // NewLive holds no model yet.
 func NewLive() *Live { return &Live{} }
 
@@ -74,9 +72,6 @@ func (l *Live) Set(placements []Placement, open func(Placement) (Model, error)) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old := l.now.Load()
-	if old != nil && old.users.Load() == 0 {
-		return errClosedLive
-	}
 	have := map[string]*loaded{}
 	if old != nil {
 		if slices.EqualFunc(old.entries, placements, func(e *entry, p Placement) bool { return e.Placement == p }) {
@@ -224,8 +219,19 @@ func (n *lineup) serving(id asset.ID) *entry {
 	var best *entry
 	at := -1
 	for _, e := range n.entries {
-		width, ok := e.Scope.of(e.Class, id)
-		if ok && e.Serves(id) && (width > at || width == at && e.Stage == Canary) {
+		if r := e.rank(e.Class, id); r > at {
+			best, at = e, r
+		}
+	}
+	return best
+}
+
+// production is the version in production for an asset, of the narrowest scope.
+func (n *lineup) production(id asset.ID) *entry {
+	var best *entry
+	at := -1
+	for _, e := range n.entries {
+		if width, ok := e.Scope.of(e.Class, id); ok && e.Stage == Production && width > at {
 			best, at = e, width
 		}
 	}
@@ -240,11 +246,15 @@ func (n *lineup) scoring(id asset.ID) []*entry {
 	if serves != nil {
 		out = append(out, serves)
 	}
+	var beside *entry // the version in production that the canary stands in for
+	if serves != nil && serves.Stage == Canary {
+		beside = n.production(id)
+	}
 	for _, e := range n.entries {
 		if _, ok := e.Scope.of(e.Class, id); !ok || e == serves {
 			continue
 		}
-		if e.Stage == Shadow || serves != nil && serves.Stage == Canary && e.Stage == Production {
+		if e.Stage == Shadow || e == beside {
 			if !slices.ContainsFunc(out, func(o *entry) bool { return o.loaded == e.loaded }) {
 				out = append(out, e)
 			}

@@ -3,6 +3,7 @@ package models
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -87,12 +88,17 @@ func (r *Repository) edit(ctx context.Context, ref string, by By, f func(*editor
 
 // Rollback brings the version back that was in production before in that scope.
 // The one that it replaces has failed: no rollback returns to it.
+// With NAME:VERSION it happens only while that version stands there.
 func (r *Repository) Rollback(ctx context.Context, name string, scope Scope, by By) (Version, error) {
+	name, only, _ := strings.Cut(name, ":")
 	return r.change(ctx, name, by, func(e *editor) (Descriptor, error) {
 		place := Place{Stage: Production, Scope: scope}
 		failed, ok := e.tags[place.Tag()]
 		if !ok {
 			return failed, fmt.Errorf("rollback %s: %w: nothing is in %s", name, ErrNotFound, place)
+		}
+		if stands, _, err := e.version(ctx, failed); err != nil || only != "" && stands.Version != only {
+			return failed, errors.Join(err, fmt.Errorf("rollback %s: %w: version %s is in %s, not %s", name, ErrContract, stands.Version, place, only))
 		}
 		before, err := e.previous(ctx, failed, scope)
 		if err != nil {

@@ -136,6 +136,9 @@ func (r *Repository) List(ctx context.Context, names ...string) ([]Version, erro
 	}
 	var out []Version
 	for _, name := range names {
+		if CheckName(name) != nil {
+			continue // of another tool: no name of ours
+		}
 		err := r.view(ctx, name, nil, func(b *book) error {
 			for _, n := range b.numbers() {
 				v, err := b.full(ctx, b.tags[n])

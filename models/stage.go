@@ -239,15 +239,37 @@ func (l Lineup) In(stage Stage, class string, id asset.ID) (Staged, bool) {
 func (l Lineup) Scores(class string, id asset.ID) (Staged, bool) {
 	best, at := Staged{}, -1
 	for _, s := range l {
-		width, ok := s.Scope.of(class, id)
-		if !ok || !s.Serves(id) {
-			continue
-		}
-		if width > at || width == at && s.Stage == Canary {
-			best, at = s, width
+		if r := s.rank(class, id); r > at {
+			best, at = s, r
 		}
 	}
 	return best, at >= 0
+}
+
+// rank orders those that may score an asset, highest first; -1 for one that may not.
+func (s Staged) rank(class string, id asset.ID) int {
+	width, ok := s.Scope.of(class, id)
+	switch {
+	case !ok || !s.Serves(id):
+		return -1
+	case s.Stage == Canary:
+		return 2*width + 1
+	}
+	return 2 * width
+}
+
+// Replaced is the version in production that another one takes over from in a scope:
+// the one of the scope, or for a class the one for everything. What one asset is given
+// replaces nothing for the others, unless it had a version of its own.
+func (l Lineup) Replaced(scope Scope) (Staged, bool) {
+	best, ok := Staged{}, false
+	for _, s := range l {
+		wider := s.Scope == "" && strings.HasPrefix(string(scope), string(classScope))
+		if s.Stage == Production && (s.Scope == scope || wider && !ok) {
+			best, ok = s, true
+		}
+	}
+	return best, ok
 }
 
 // sorted orders a line-up; of two canaries of one scope, which only another tool

@@ -123,3 +123,19 @@ func TestParamsHaveANameThatIsAllowed(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A class that had the version for everything counts as replaced; one asset alone may be
+// given any version.
+func TestWhatAPromotionReplaces(t *testing.T) {
+	at := func(version string, scope models.Scope) models.Staged {
+		return models.Staged{Name: "ae", Version: version, Place: models.Place{Stage: models.Production, Scope: scope}}
+	}
+	l := models.Lineup{at("1", ""), at("2", models.ForClass("pump")), at("3", models.ForAsset("p1"))}
+	for scope, want := range map[models.Scope]string{
+		"": "1", models.ForClass("pump"): "2", models.ForClass("fan"): "1", models.ForAsset("p1"): "3", models.ForAsset("p2"): "",
+	} {
+		if s, ok := l.Replaced(scope); s.Version != want || ok != (want != "") {
+			t.Errorf("in scope %q version %q is replaced, want %q", scope, s.Version, want)
+		}
+	}
+}

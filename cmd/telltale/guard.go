@@ -215,7 +215,7 @@ func (g *guard) hold(ctx context.Context, l *models.Live, p models.Placement, si
 		}
 	}
 	before = slices.DeleteFunc(before, func(s asset.Score) bool { return !assets[s.Asset] })
-	if len(before) == 0 {
+	if len(before) == 0 && p.Stage == models.Production {
 		return nil // nothing to hold it against, nor to go back to
 	}
 	contract, _ := l.ContractOf(p.Digest)
@@ -238,7 +238,7 @@ func (g *guard) takeBack(ctx context.Context, p models.Placement, why string) er
 	by := models.By{Who: "telltale", Reason: "automatic: " + why}
 	var err error
 	if p.Stage == models.Production {
-		_, err = g.use.repo.Rollback(ctx, p.Name, p.Scope, by)
+		_, err = g.use.repo.Rollback(ctx, p.Ref(), p.Scope, by)
 	}
 	if p.Stage == models.Canary || p.Scope != "" && errors.Is(err, models.ErrNotFound) { // what serves the wider scope takes over
 		_, err = g.use.repo.Promote(ctx, p.Ref(), models.Candidate, 0, p.Scope, by)

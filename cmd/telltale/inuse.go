@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -117,11 +116,11 @@ func (u *inUse) refresh(ctx context.Context, first bool) error {
 // placements are the versions of a model that are to score, and for whom.
 func (u *inUse) placements(ctx context.Context, m want) ([]models.Placement, error) {
 	for _, r := range u.refs {
-		if strings.HasPrefix(r, m.name+":") || !strings.Contains(r, ":") {
-			v, _, err := u.repo.Get(ctx, r)
-			if err != nil {
-				return nil, fmt.Errorf("model %s: %w", r, err)
-			}
+		v, _, err := u.repo.Get(ctx, r)
+		if err != nil {
+			return nil, fmt.Errorf("model %s: %w", r, err)
+		}
+		if v.Name == m.name {
 			return []models.Placement{{Class: m.key.Class, Staged: models.Staged{
 				Name: v.Name, Version: v.Version, Kind: v.Kind, Digest: v.Digest, Manifest: v.Manifest, Place: models.Place{Stage: models.Production},
 			}}}, nil

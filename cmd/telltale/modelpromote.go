@@ -14,9 +14,9 @@ const gatesNote = "gates"
 // passedAgainst is how that note begins.
 func passedAgainst(digest string) string { return "passed against " + digest[:min(12, len(digest))] }
 
-// promoted brings a version to a stage. Into production, where another version
-// stands, it comes only after its gates have passed against that one, or despite them:
-// the history then says so.
+// promoted brings a version to a stage. Into production, where it replaces another
+// version, it comes only after its gates have passed against that one, or despite them:
+// the history then says so. One asset may be given any version.
 func promoted(ctx context.Context, repo *models.Repository, ref string, to models.Stage, share float64, scope models.Scope, by models.By, despite bool) (models.Version, error) {
 	if to != models.Production {
 		return repo.Promote(ctx, ref, to, share, scope, by)
@@ -29,13 +29,8 @@ func promoted(ctx context.Context, repo *models.Repository, ref string, to model
 	if err != nil {
 		return v, err
 	}
-	for _, s := range stands {
-		if v.Kind != models.KindModel || s.Stage != models.Production || s.Scope != scope || s.Digest == v.Digest {
-			continue
-		}
-		if strings.HasPrefix(v.Notes[gatesNote], passedAgainst(s.Digest)) {
-			break
-		}
+	s, ok := stands.Replaced(scope)
+	if v.Kind == models.KindModel && ok && s.Digest != v.Digest && !strings.HasPrefix(v.Notes[gatesNote], passedAgainst(s.Digest)) {
 		if !despite {
 			return v, fmt.Errorf("promote %s: %w against %s, which is in production: run \"telltale model gates %s\" first, or say --despite-gates with a --reason", v.Ref(), errGates, s.Ref(), v.Ref())
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/telltale-iot/telltale/api"
 	"github.com/telltale-iot/telltale/models"
@@ -52,12 +53,18 @@ func (r reader) modelVersion(v models.Version) api.ModelVersion {
 	return out
 }
 
+// moveTime is how long a change of stage may take: a registry may be far away.
+const moveTime = time.Minute
+
 // Move brings a version to a stage and puts in use what follows from it.
 func (r reader) Move(ctx context.Context, m api.Move) (api.ModelVersion, error) {
 	u := r.w.use
 	if u == nil || u.repo == nil {
 		return api.ModelVersion{}, api.ErrReadOnly
 	}
+	// A caller that hangs up must not leave half of a change.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), moveTime)
+	defer cancel()
 	by := models.By{Who: m.By, Reason: m.Reason}
 	if by.Who == "" {
 		by.Who = "api"
