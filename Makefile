@@ -40,7 +40,7 @@ unit: onnxruntime portable
 	go test -race -shuffle=on -skip '^TestAccept' $(TESTFLAGS) ./...
 
 portable: # the passes without vectors, as a plain go build has them; what is too long for the race detector
-	GOEXPERIMENT= go test $(TESTFLAGS) ./dsp ./features ./pipeline
+	GOEXPERIMENT= go test $(TESTFLAGS) ./dsp ./features ./pipeline ./models/...
 	GOEXPERIMENT= GOARCH=arm64 CGO_ENABLED=0 go vet ./dsp ./features
 
 vet:

@@ -30,6 +30,9 @@ func only(name string) []models.Watched { return []models.Watched{{Name: name, A
 // Correlated values of no change raise nothing, and a shift by one standard
 // deviation is found. What PSI alone would raise is counted beside.
 func TestDriftOfCorrelatedValues(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	const perDay, assets, change = 144, 60, 20 // a row every ten minutes; the day of the shift
 	for _, tc := range []struct{ phi, days float64 }{{0.95, 9}, {0.8, 3}, {0, 2.5}} {
 		raised, reports, psi := 0, 0, 0

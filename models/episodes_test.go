@@ -137,6 +137,9 @@ func TestReplayNumbers(t *testing.T) {
 // The bound is at or below the truth in 95 % of all draws, as it says; of few
 // episodes it promises too much, since some draws show no loss at all.
 func TestReplayBoundCovers(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	const runs, pOld, pNew = 400, 0.9, 0.7
 	for n, least := range map[int]float64{6: 0.8, 10: 0.92, 30: 0.92} {
 		covered := 0

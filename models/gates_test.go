@@ -41,6 +41,9 @@ func passedReplay() *models.Replay {
 }
 
 func TestGates(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	base := fleet(rand.New(rand.NewPCG(21, 22)), 10, 14, 0.9, 0.01)
 	change := func(f func(i int, s *asset.Score)) []asset.Score {
 		out := slices.Clone(base)
@@ -116,6 +119,9 @@ func TestAlarmRateNeedsAlarms(t *testing.T) {
 // Two versions whose alarms come in runs and differ by chance alone are told to
 // pass or not; those at the limit of 1.2 pass in one of twenty at most.
 func TestAlarmRateAtTheLimit(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	passed, failed := 0, 0
 	const runs = 100
 	for k := range runs {

@@ -56,6 +56,9 @@ func rolled(before, after []asset.Score, assets int, opt models.RollbackOptions)
 // A healthy version on few and on many assets is hardly ever rolled back in 14
 // days, although its alarms come in runs; nor is one that is just at the limit.
 func TestRollbackSparesTheHealthy(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	for assets, runs := range map[int]int{1: 40, 3: 40, 20: 40} {
 		for phi, alpha := range map[float64]float64{0.99: 0.03, 0.9: 0.01} { // 3 times what is expected is the limit
 			wrong := 0

@@ -86,7 +86,7 @@ func when(t *testing.T, text string) time.Time {
 	return at
 }
 
-// The LSTM for remaining life, which learned from engines 001 to 080, at the instants
+// The LSTMs with boosted trees for remaining life, which learned from engines 001 to 080, at the instants
 // of eval.csv on engines 081 to 100: lives are capped at 125, and one that it has not
 // enough rows for is taken as the cap.
 func TestAcceptModelFiguresRUL(t *testing.T) {

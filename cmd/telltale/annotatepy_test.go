@@ -42,7 +42,7 @@ func metadata(t *testing.T, path string) map[string]string {
 }
 
 // The Python script and the command write the same contract.
-func TestAnnotatePyWritesTheSame(t *testing.T) {
+func TestAcceptAnnotatePyWritesTheSame(t *testing.T) {
 	py := python(t)
 	script := filepath.Join("..", "..", "models", "train", "annotate.py")
 	for name, tc := range map[string]struct {

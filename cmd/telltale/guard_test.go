@@ -156,10 +156,10 @@ func TestAMovedTagIsASwap(t *testing.T) {
 
 func TestACanaryThatScreamsIsTakenBack(t *testing.T) {
 	f := newGuardedFarm(t)
-	f.lives(t, 24, quietVersion)
+	f.lives(t, 6, quietVersion)
 	f.move(t, f.two, models.Canary, 0.99)
 	f.guard.look(t.Context())
-	f.lives(t, 24, quietVersion)
+	f.lives(t, 6, quietVersion)
 	if got := f.used(); len(got) != 2 {
 		t.Fatalf("a quiet canary was taken back: in use %v", got)
 	}
@@ -192,7 +192,7 @@ func TestAVersionInProductionIsRolledBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newGuardedFarm(t)
-			f.lives(t, 24, loud(f.two)) // version 2 is not in use yet
+			f.lives(t, 6, loud(f.two)) // version 2 is not in use yet
 			f.move(t, f.two, models.Production, 0)
 			f.guard.look(t.Context())
 			f.lives(t, 4, say(f.two))

@@ -137,7 +137,7 @@ func every(x []float64, n, from int) (out []float64) {
 	return out
 }
 
-func TestAnnotateOfEachKind(t *testing.T) {
+func TestAcceptAnnotateOfEachKind(t *testing.T) {
 	for name, tc := range map[string]struct {
 		steps int
 		more  string

@@ -57,7 +57,9 @@ func (m *modelShelf) promote() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "promote VERSION STAGE", Short: "Bring a version to a stage",
 		Long: "The version that held a stage of which there is one goes back: from production to the archive, else to the\n" +
-			"candidates. With --class or --asset it happens in that scope alone; archived or candidate end it there.",
+			"candidates. With --class or --asset it happens in that scope alone; archived or candidate end it there. Where\n" +
+			"another version is in production, a model takes its place only after its gates passed against that one (model\n" +
+			"gates notes it), or with --despite-gates.",
 		Example: "  telltale model promote drivetrain-lstm:2 production", Args: exactly("VERSION", "STAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			to, err := models.ParseStage(args[1])

@@ -107,6 +107,9 @@ var badFiles = map[string]string{
 // Each file is refused for its own reason, by what is read in it or by a child
 // that runs it.
 func TestBadFilesAreRefusedForTheirReason(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	needsRuntime(t)
 	files, err := filepath.Glob(filepath.Join(testdata, "bad", "*.onnx"))
 	if err != nil || len(files) != len(badFiles) {

@@ -14,6 +14,9 @@ import (
 
 // The self-tests of these files are answers of ONNX's reference implementation.
 func TestEachKindOfModelIsProvenAndRead(t *testing.T) {
+	if raceOn {
+		t.Skip("long, and of one goroutine")
+	}
 	needsRuntime(t)
 	p := &onnx.Prover{}
 	for name, want := range map[string]struct {
