@@ -24,8 +24,8 @@ const (
 
 // Why a feature drifts.
 const (
-	driftValues  = "values"  // its distribution has moved
-	driftMissing = "missing" // it is not there
+	DriftOfValues = "values"  // its distribution has moved
+	driftMissing  = "missing" // it is not there
 )
 
 // DriftOptions are the limits of drift.
@@ -265,7 +265,7 @@ func (d *Drift) conclude(rows int, o DriftOptions) {
 		d.Verdict = DriftNone
 		d.Text = fmt.Sprintf("%s is as in training (PSI %.2f, KS p %.2g)", d.Feature, float64(d.PSI), float64(d.P))
 	default:
-		d.Verdict, d.Cause = DriftWatch, driftValues
+		d.Verdict, d.Cause = DriftWatch, DriftOfValues
 		if float64(d.PSI) >= o.Act {
 			d.Verdict = DriftAct
 		}

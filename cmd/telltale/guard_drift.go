@@ -81,7 +81,7 @@ func (d *driftWatch) observe(fx pipeline.Effects) {
 		s := &fx.Scores[i]
 		kind, _ := d.w.parts(s.Asset)
 		m := d.of[models.Key{Class: kind, Component: s.Component}]
-		if m != nil && m.digest == s.Digest && len(m.score) > 0 {
+		if m != nil && m.digest == s.Digest && len(m.score) > 0 && s.Score.Known() {
 			watch(m.scores, s.Asset, m.score).Observe(s.Time, s.Regime, []float64{float64(s.Score)})
 		}
 	}
@@ -135,6 +135,9 @@ func (d *driftWatch) apply(u *inUse, log *slog.Logger, now time.Time) {
 		held := map[asset.ID]asset.Reason{}
 		for farm, found := range d.together(k, now) {
 			for _, f := range found {
+				if f.Cause != models.DriftOfValues {
+					continue // a machine that stands still gives nothing: no answer is counted where it lacks
+				}
 				said = append(said, strings.TrimPrefix(farm+": ", ": ")+f.Text)
 				for _, id := range f.Assets {
 					held[id] = farmDrift

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -32,7 +33,8 @@ func promoted(ctx context.Context, repo *models.Repository, ref string, to model
 	s, ok := stands.Replaced(scope)
 	if v.Kind == models.KindModel && ok && s.Digest != v.Digest && !strings.HasPrefix(v.Notes[gatesNote], passedAgainst(s.Digest)) {
 		if !despite {
-			return v, fmt.Errorf("promote %s: %w against %s, which is in production: run \"telltale model gates %s\" first, or say --despite-gates with a --reason", v.Ref(), errGates, s.Ref(), v.Ref())
+			return v, fmt.Errorf("promote %s: %w against %s, which is in production (%s): run \"telltale model gates %s\", or go on despite them with a reason (--despite-gates, \"despite\" by the API)",
+				v.Ref(), errGates, s.Ref(), cmp.Or(v.Notes[gatesNote], "not asked yet"), v.Ref())
 		}
 		by.Reason = strings.TrimSuffix("despite the gates: "+by.Reason, ": ")
 	}
