@@ -129,7 +129,8 @@ func (r *Replay) step(keep bool) (asset.Reading, error) {
 // Ack does nothing: a folder keeps its rows.
 func (r *Replay) Ack(asset.Position) {}
 
-// SeekTo makes Next return the reading of that offset: 0 is the first. Refusals
+// SeekTo makes Next return the reading of that offset: 0 is the first, and one beyond
+// the last is after all that the end caused. Refusals
 // before it are not reported again. It reads what it passes over, but builds no
 // samples of it.
 func (r *Replay) SeekTo(offset int64) error {
@@ -144,6 +145,9 @@ func (r *Replay) SeekTo(offset int64) error {
 	}
 	for r.offset < offset {
 		if _, err := r.step(false); errors.Is(err, io.EOF) {
+			if offset == r.offset+1 {
+				return nil // beyond the end lies what the end caused
+			}
 			return fmt.Errorf("dataset %s: seek to reading %d of %d: the folder is not the one that was read before", r.set.Dir, offset, r.offset)
 		}
 		r.index.report(nil)

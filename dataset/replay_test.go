@@ -303,7 +303,10 @@ func TestSeekIsSkip(t *testing.T) {
 			t.Errorf("seek to %d: %d readings follow, want the %d of a full replay", offset, len(got), len(all)-offset)
 		}
 	}
-	if err := r.SeekTo(int64(len(all)) + 1); err == nil {
+	if err := r.SeekTo(int64(len(all)) + 1); err != nil || len(drain(t, r)) > 0 {
+		t.Errorf("seek to what the end caused: %v", err)
+	}
+	if err := r.SeekTo(int64(len(all)) + 2); err == nil {
 		t.Error("seek past the end went through")
 	}
 	if reported > 0 {

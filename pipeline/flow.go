@@ -117,7 +117,9 @@ func (f *Flow) drive(ctx context.Context, s *Shard, queue <-chan Arrival, ended 
 		if ctx.Err() != nil || *ended < 0 {
 			return ctx.Err()
 		}
-		fx, err := s.Finish(ctx, *ended)
+		// One beyond the last reading: what the end causes is not what its batch caused,
+		// which a keeper has stored already when that batch was full.
+		fx, err := s.Finish(ctx, *ended+1)
 		if err == nil {
 			err = f.keep(ctx, fx, acks, i)
 		}
