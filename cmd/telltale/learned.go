@@ -42,6 +42,8 @@ type growthLearn struct {
 	FailAt float64             `json:"fail_at"` // indicator at failure: the median over lives; 0 where the law knows better
 	Paths  []physics.PathPoint `json:"paths"`
 	Life   physics.Weibull     `json:"life"`
+
+	Table []physics.SurvivalPoint `json:"life_table,omitempty"` // what Life was fitted to, for a person to look at
 }
 
 // limitLearn is the distribution of a feature while healthy.

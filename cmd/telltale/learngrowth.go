@@ -44,20 +44,20 @@ func taughtBy(lives []growthLife) growthLearn {
 	slices.Sort(ends)
 	g.FailAt = quantile(ends, 0.5)
 	var failed []course
-	var ages []float64
-	var gone []bool
+	var lived []physics.Lifetime
 	for _, l := range lives {
 		l.place.opt.FailAt = g.FailAt
 		c := l.follow()
 		if c.life <= 0 || !c.failed && l.faulty(l.place.component) {
 			continue // a machine that is known to be faulty neither failed nor lived on
 		}
-		ages, gone = append(ages, c.life), append(gone, c.failed)
+		lived = append(lived, physics.Lifetime{H: c.life, Failed: c.failed})
 		if c.failed && len(c.ages) > 0 {
 			failed = append(failed, c)
 		}
 	}
-	g.Life = fitWeibull(ages, gone)
+	g.Life, _ = physics.FitWeibull(lived, leastShape, mostShape)
+	g.Table = physics.LifeTable(lived)
 	if len(failed) >= fewestPaths {
 		g.Paths = pathsOf(failed)
 	}
@@ -185,41 +185,3 @@ const (
 	leastShape = 0.3
 	mostShape  = 10
 )
-
-// fitWeibull is the maximum likelihood fit to lives, of which those that did not
-// end are censored: the shape k solves Σ tᵏ ln t / Σ tᵏ − 1/k = mean of ln t over
-// failures, the scale is (Σ tᵏ / r)^(1/k) with r failures (Lawless 2003, sec. 5.2).
-// The zero law when fewer than two lives ended.
-func fitWeibull(lives []float64, failed []bool) physics.Weibull {
-	var logs, r, most float64
-	for i, t := range lives {
-		most = math.Max(most, t)
-		if failed[i] {
-			logs += math.Log(t)
-			r++
-		}
-	}
-	if r < 2 {
-		return physics.Weibull{}
-	}
-	sums := func(k float64) (sum, weighted float64) {
-		for _, t := range lives {
-			p := math.Pow(t/most, k) // in units of the longest: no power overflows
-			sum += p
-			weighted += p * math.Log(t)
-		}
-		return sum, weighted
-	}
-	lo, hi := leastShape, float64(mostShape)
-	for range 60 { // the left side rises with k
-		k := (lo + hi) / 2
-		if sum, weighted := sums(k); weighted/sum-1/k < logs/r {
-			lo = k
-		} else {
-			hi = k
-		}
-	}
-	k := (lo + hi) / 2
-	sum, _ := sums(k)
-	return physics.Weibull{Scale: most * math.Pow(sum/r, 1/k), Shape: k}
-}
