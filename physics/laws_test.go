@@ -50,6 +50,7 @@ func every() map[string]physics.Law {
 		"ageing":   physics.NewAgeing(physics.AgeingOptions{TempKey: "temp", LifeH: 200, RefC: 40}),
 		"oil":      physics.NewAgeing(physics.AgeingOptions{Model: physics.Lubricant, TempKey: "temp", WaterKey: "x"}),
 		"archard":  physics.NewArchard(physics.ArchardOptions{AreaM2: 1e-4, DepthM: 1e-3, DiameterM: 0.1, DepthKey: "x"}),
+		"exponent": physics.NewExponential(physics.ExponentialOptions{Key: "x", BaselineN: 5}),
 		"measured": physics.NewCrack(physics.CrackOptions{StressKey: "x", CyclesPerH: 60, Paris: physics.Paris{Geometry: physics.EdgeCrack, WidthM: 0.05, KTh: 3}}),
 	}
 }
