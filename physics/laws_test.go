@@ -45,6 +45,12 @@ func every() map[string]physics.Law {
 		"thermal":  physics.NewThermal(physics.ThermalOptions{TempKey: "temp", PowerKey: "power", AmbientKey: "ambient", Squared: true, MinN: 20}),
 		"network":  physics.NewThermal(physics.ThermalOptions{TempKey: "temp", PowerKey: "power", AmbientKey: "ambient", Network: &physics.Network{C1: 4e5, C2: 2.5e6, R12: 6e-4, R2a: 4e-4}}),
 		"crack":    physics.NewCrack(physics.CrackOptions{StressMPa: 80, CyclesPerRev: 1, CrackKey: "crack"}),
+		"fatigue":  physics.NewFatigue(physics.FatigueOptions{Key: "x", UltimateMPa: 500, KneeN: 1e6}),
+		"ranges":   physics.NewFatigue(physics.FatigueOptions{Key: "x", Ranges: true, CyclesPerRev: 1, StrengthMPa: 600, M: 5, MaxGapH: 100}),
+		"ageing":   physics.NewAgeing(physics.AgeingOptions{TempKey: "temp", LifeH: 200, RefC: 40}),
+		"oil":      physics.NewAgeing(physics.AgeingOptions{Model: physics.Lubricant, TempKey: "temp", WaterKey: "x"}),
+		"archard":  physics.NewArchard(physics.ArchardOptions{AreaM2: 1e-4, DepthM: 1e-3, DiameterM: 0.1, DepthKey: "x"}),
+		"exponent": physics.NewExponential(physics.ExponentialOptions{Key: "x", BaselineN: 5}),
 		"measured": physics.NewCrack(physics.CrackOptions{StressKey: "x", CyclesPerH: 60, Paris: physics.Paris{Geometry: physics.EdgeCrack, WidthM: 0.05, KTh: 3}}),
 	}
 }
