@@ -90,8 +90,11 @@ func (m *Monitor) freeze() {
 	}
 	for _, d := range m.detectors {
 		d.shared().past = persistence{}
-		if o, ok := d.(*onset); ok {
+		switch o := d.(type) {
+		case *onset:
 			o.settle()
+		case *residual:
+			o.stands = false
 		}
 	}
 	m.diary.rows, m.diary.clean = nil, 0
