@@ -123,7 +123,7 @@ func (c consumption) remaining(o spending) (rul asset.RUL, failP float64) {
 		return p / limitNodes
 	}
 	at := func(p float64) float64 { return quantileOf(cdf, p, 1e-6, 1e9) }
-	return tidy(at(0.1), at(0.5), at(0.9)), cdf(o.horizonH)
+	return tidy(at(0.1), at(0.5), at(0.9), cdf(asset.SoonH)), cdf(o.horizonH)
 }
 
 // spending is what a law says of the life that it adds up.
