@@ -43,6 +43,11 @@ type growthLearn struct {
 	Paths  []physics.PathPoint `json:"paths"`
 	Life   physics.Weibull     `json:"life"`
 
+	LifeWeight float64               `json:"life_weight,omitempty"` // of Life beside the age
+	Earlier    []physics.EarlierLife `json:"earlier,omitempty"`     // lives to be compared with
+	Told       string                `json:"told,omitempty"`        // which knowledge was chosen
+	Judged     []judgedKnowledge     `json:"judged,omitempty"`      // and between which
+
 	Table []physics.SurvivalPoint `json:"life_table,omitempty"` // what Life was fitted to, for a person to look at
 }
 
