@@ -143,6 +143,12 @@ func TestSchemaNamesTheFieldsOfTheCode(t *testing.T) {
 		"thermal":          {code: physics.ThermalOptions{}},
 		"regression":       {physics.RegressionOptions{}, []string{"horizonh", "fit"}},
 		"crack":            {code: physics.CrackOptions{}},
+		"crack_prior":      {code: physics.CrackPrior{}},
+		"fatigue":          {code: physics.FatigueOptions{}},
+		"ageing":           {code: physics.AgeingOptions{}},
+		"archard":          {code: physics.ArchardOptions{}},
+		"exponential":      {code: physics.ExponentialOptions{}},
+		"heat_balance":     {code: physics.HeatBalanceOptions{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got, want []string

@@ -12,23 +12,26 @@ import (
 // bearing. Without CN the law works with a rating guessed from the pitch
 // diameter: it then shows the life used and claims no probability.
 type BearingOptions struct {
-	Kind        Rolling // default Ball
-	PitchMM     float64 // pitch diameter Dpw; default 60
-	CN          float64 // dynamic rating in N; default 1.2·Dpw^2.5 (within a third for 6804, 6205, 6309)
-	CuN         float64 // fatigue load limit in N; default C/44 for balls, C/8 for rollers (ISO 281 B.3 with C0 from C)
-	Nu          float64 // viscosity at running temperature, mm²/s; default: of Nu40 and Nu100 at the temperature
-	Nu40        float64 // at 40 °C; default 100 (ISO VG 100)
-	Nu100       float64 // at 100 °C; default 11.1
-	TempKey     string  // bearing temperature, °C; empty: 70 °C
-	Cleanliness string  // grease_high, grease_normal (default), grease_slight, …, oil_13_10, … (ISO 281 annex A)
-	SpeedRatio  float64 // of the bearing's shaft to the asset's; default 1
-	SpeedRpm    float64 // of the asset where the snapshot knows none; default: none
-	LoadN       float64 // equivalent load where the snapshot knows none; default: none
-	PowerKey    string  // metric in kW that the load is derived from; empty: the snapshot's load
-	LoadPerKW   float64 // N of equivalent load for each kW
-	LoadIdleN   float64 // N at no power
-	MaxGapH     float64 // a longer silence is not counted as running; default 1
-	HorizonH    float64 // default 2160
+	Kind        Rolling   // default Ball
+	PitchMM     float64   // pitch diameter Dpw; default 60
+	CN          float64   // dynamic rating in N; default 1.2·Dpw^2.5 (within a third for 6804, 6205, 6309)
+	CuN         float64   // fatigue load limit in N; default C/44 for balls, C/8 for rollers (ISO 281 B.3 with C0 from C)
+	Nu          float64   // viscosity at running temperature, mm²/s; default: of Nu40 and Nu100 at the temperature
+	Nu40        float64   // at 40 °C; default 100 (ISO VG 100)
+	Nu100       float64   // at 100 °C; default 11.1
+	TempKey     string    // bearing temperature, °C; empty: 70 °C
+	Cleanliness string    // grease_high, grease_normal (default), grease_slight, …, oil_13_10, … (ISO 281 annex A)
+	LifeFactor  float64   // a_ISO where it is given; default: of lubrication and cleanliness. 1 is the basic rating life
+	LoadShares  []float64 // of equal bearings that carry the load together, and fail as a set with the first; empty: one bearing with all of it
+	Reliability float64   // in %, one of 90, 95, 96, 97, 98, 99: the law speaks up when as many are to be expected to live; default 90
+	SpeedRatio  float64   // of the bearing's shaft to the asset's; default 1
+	SpeedRpm    float64   // of the asset where the snapshot knows none; default: none
+	LoadN       float64   // equivalent load where the snapshot knows none; default: none
+	PowerKey    string    // metric in kW that the load is derived from; empty: the snapshot's load
+	LoadPerKW   float64   // N of equivalent load for each kW
+	LoadIdleN   float64   // N at no power
+	MaxGapH     float64   // a longer silence is not counted as running; default 1
+	HorizonH    float64   // default 2160
 }
 
 // BearingLife is rolling-contact fatigue by ISO 281:2007: each step adds
@@ -48,6 +51,8 @@ const (
 	bearingFactor // a_ISO
 	bearingLoad
 	bearingSpeed
+	bearingTurns  // Σ n·Δt, rpm·h
+	bearingEffort // Σ P^p·n·Δt
 	bearingSize
 )
 
@@ -63,7 +68,7 @@ func NewBearingLife(o BearingOptions) BearingLife {
 }
 
 // Name is the law's name and version.
-func (BearingLife) Name() string { return "bearing-life/1" }
+func (BearingLife) Name() string { return "bearing-life/2" }
 
 // rating is C and Cu in N, and whether they were declared.
 func (l BearingLife) rating() (c, cu float64, declared bool) {
@@ -107,6 +112,8 @@ func (l BearingLife) Step(s State, in features.Snapshot) (State, asset.Assessmen
 	}
 	x[bearingDamage] += dt * rate
 	x[bearingHours] += dt
+	x[bearingTurns] += n * dt
+	x[bearingEffort] += math.Pow(p, l.opt.Kind.lifeExponent()) * n * dt
 	x[bearingRate] += (rate - x[bearingRate]) * -math.Expm1(-dt/720)
 	x[bearingKappa], x[bearingFactor], x[bearingLoad], x[bearingSpeed] = kappa, factor, p, n
 	return next, l.assess(next, in)
@@ -134,15 +141,29 @@ func (l BearingLife) load(in *features.Snapshot) float64 {
 	return p
 }
 
-// damageRate is the share of the L_nm life used in an hour at load p and speed n.
+// damageRate is the share of the L_nm life used in an hour at load p and speed n, by
+// all bearings of a set; viscosity ratio and life factor are of the last.
 func (l BearingLife) damageRate(in *features.Snapshot, p, n float64) (rate, kappa, factor float64) {
+	if len(l.opt.LoadShares) == 0 {
+		return l.oneRate(in, p, n)
+	}
+	rates := make([]float64, len(l.opt.LoadShares))
+	for i, share := range l.opt.LoadShares {
+		rates[i], kappa, factor = l.oneRate(in, share*p, n)
+	}
+	return l.opt.Kind.systemRate(rates), kappa, factor
+}
+
+func (l BearingLife) oneRate(in *features.Snapshot, p, n float64) (rate, kappa, factor float64) {
 	if n < 1 || p <= 0 { // standstill
 		return 0, 0, 0
 	}
 	c, cu, _ := l.rating()
 	kappa = l.viscosity(in) / referenceViscosity(n, l.opt.PitchMM)
 	ec := contamination(l.opt.Cleanliness, math.Min(kappa, 4), l.opt.PitchMM)
-	factor = l.opt.Kind.lifeFactor(kappa, ec*cu/p)
+	if factor = l.opt.LifeFactor; factor <= 0 {
+		factor = l.opt.Kind.lifeFactor(kappa, ec*cu/p)
+	}
 	return 1 / (factor * lifeHours(l.opt.Kind.LifeMrev(c, p), n)), kappa, factor
 }
 
@@ -170,14 +191,15 @@ func (l BearingLife) assess(s State, in features.Snapshot) asset.Assessment {
 	d, rate := s.X[bearingDamage], s.X[bearingRate]
 	c, _, declared := l.rating()
 	a := spoken(l.Name(), in.Time)
-	a.Score, a.Limit = number(d), 1
-	a.Abnormal = d >= 1
+	limit := reliabilityFactor(l.opt.Reliability)
+	a.Score, a.Limit = number(d), asset.Number(limit)
+	a.Abnormal = d >= limit
 	a.Modes = map[asset.Mode]float64{asset.Wear: 0.5}
 	text := fmt.Sprintf("%.3g of the ISO 281 life used in %.1f h at last %.0f N and %.0f rpm (κ %.2f, a_ISO %.2f)",
 		d, s.X[bearingHours], s.X[bearingLoad], s.X[bearingSpeed], s.X[bearingKappa], s.X[bearingFactor])
 	if !declared {
 		a.Trust = 0.2
-		a.Evidence = []asset.Evidence{fact(l.Name(), "life-used", d, 1, text+fmt.Sprintf("; rating guessed as %.0f N", c))}
+		a.Evidence = []asset.Evidence{fact(l.Name(), "life-used", d, limit, text+fmt.Sprintf("; rating guessed as %.0f N", c))}
 		return a
 	}
 	seen := s.X[bearingHours] + s.X[bearingGap]
@@ -185,7 +207,7 @@ func (l BearingLife) assess(s State, in features.Snapshot) asset.Assessment {
 	if seen > 0 {
 		a.Trust *= s.X[bearingHours] / seen
 	}
-	a.Evidence = []asset.Evidence{fact(l.Name(), "life-used", d, 1, text)}
+	a.Evidence = []asset.Evidence{fact(l.Name(), "life-used", d, limit, text)}
 	if a.Trust == 0 { // a first instant has no duration yet
 		a.Trust = 0.1
 	}
@@ -209,7 +231,15 @@ func (l BearingLife) Quantities(s State) []Quantity {
 		{"life factor", number(x[bearingFactor]), "1"},
 		{"load", number(x[bearingLoad]), "N"},
 		{"speed", number(x[bearingSpeed]), "rpm"},
+		{"equivalent load", number(l.equivalentLoad(x)), "N"},
+		{"survival probability", number(l.opt.Kind.survival(x[bearingDamage])), "1"},
 	}
+}
+
+// equivalentLoad is P_eq = (Σ P^p·n·q/Σ n·q)^(1/p): the constant load that would have
+// used as much of the basic life at the same turns; NaN before any.
+func (l BearingLife) equivalentLoad(x []float64) float64 {
+	return math.Pow(x[bearingEffort]/x[bearingTurns], 1/l.opt.Kind.lifeExponent())
 }
 
 // maxRULH is the remaining life beyond which a law gives none: fifty years.

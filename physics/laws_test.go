@@ -51,6 +51,8 @@ func every() map[string]physics.Law {
 		"oil":      physics.NewAgeing(physics.AgeingOptions{Model: physics.Lubricant, TempKey: "temp", WaterKey: "x"}),
 		"archard":  physics.NewArchard(physics.ArchardOptions{AreaM2: 1e-4, DepthM: 1e-3, DiameterM: 0.1, DepthKey: "x"}),
 		"exponent": physics.NewExponential(physics.ExponentialOptions{Key: "x", BaselineN: 5}),
+		"signal":   physics.NewCrack(physics.CrackOptions{SignalKey: "x", CrackKey: "crack", Particles: 60, Paris: physics.Paris{C: 1e-11, M: 3, KTh: 2, R: 0.3}}),
+		"balance":  physics.NewHeatBalance(physics.HeatBalanceOptions{TempKey: "temp", HousingKey: "y", PowerKey: "power", AmbientKey: "ambient", MinN: 20, Network: physics.Network{C1: 4e5, C2: 2.5e6, R12: 6e-4, R2a: 4e-4}}),
 		"measured": physics.NewCrack(physics.CrackOptions{StressKey: "x", CyclesPerH: 60, Paris: physics.Paris{Geometry: physics.EdgeCrack, WidthM: 0.05, KTh: 3}}),
 	}
 }

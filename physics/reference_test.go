@@ -6,6 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/features"
 )
 
 // reference is a file of cases computed by independent libraries.
@@ -131,6 +134,7 @@ func checkBearing(t *testing.T, r reference, id string, inputs, outputs json.Raw
 	r.check(t, id+" Lnmh", in.A1/rate, out.Lnmh)
 }
 
+// checkVariableLoad runs the law through each load for its share of 1000 h.
 func checkVariableLoad(t *testing.T, r reference, inputs, outputs json.RawMessage) {
 	t.Helper()
 	var in struct {
@@ -143,6 +147,8 @@ func checkVariableLoad(t *testing.T, r reference, inputs, outputs json.RawMessag
 	var out struct {
 		L10h *float64 `json:"L10h"`
 		Rate *float64 `json:"miner_rate_per_h"`
+		Mean *float64 `json:"n_mean"`
+		PEq  *float64 `json:"P_eq"`
 	}
 	decode(t, inputs, &in)
 	decode(t, outputs, &out)
@@ -150,12 +156,62 @@ func checkVariableLoad(t *testing.T, r reference, inputs, outputs json.RawMessag
 	if math.Abs(in.Exponent-10.0/3) < 1e-6 {
 		kind = Roller
 	}
-	var rate float64
-	for i := range in.P {
-		rate += in.Fraction[i] / lifeHours(kind.LifeMrev(in.C, in.P[i]), in.N[i])
+	law := NewBearingLife(BearingOptions{Kind: kind, CN: in.C * 1e3, LifeFactor: 1, MaxGapH: 1000})
+	at := func(i int, h float64) features.Snapshot {
+		s := instant(h, 0)
+		s.SpeedRpm, s.LoadN = asset.Number(in.N[i]), asset.Number(in.P[i]*1e3)
+		return s
 	}
+	s, _ := law.Step(State{}, at(0, 0))
+	var h float64
+	for i, share := range in.Fraction {
+		h += 1000 * share
+		s, _ = law.Step(s, at(i, h))
+	}
+	rate := quantity(t, law, s, "life used") / h
 	r.check(t, "rate", rate, out.Rate)
 	r.check(t, "L10h", 1/rate, out.L10h)
+	r.check(t, "P_eq", quantity(t, law, s, "equivalent load")/1e3, out.PEq)
+	if out.Mean != nil {
+		r.check(t, "n_mean", s.X[bearingTurns]/h, out.Mean)
+	}
+}
+
+// TestBearingSurvival holds population, set and reliability against the closed
+// forms: L50/L10 = (ln 2/ln(1/0.9))^(1/e), and for k equal lives
+// L_sys = L·k^(−1/e).
+func TestBearingSurvival(t *testing.T) {
+	for kind, e := range map[Rolling]float64{Ball: 10.0 / 9, Roller: 9.0 / 8} {
+		if got := kind.survival(1); math.Abs(got-0.9) > 1e-12 {
+			t.Errorf("%s: S(L10) = %v", kind, got)
+		}
+		if got := kind.survival(math.Pow(math.Ln2/-math.Log(0.9), 1/e)); math.Abs(got-0.5) > 1e-12 {
+			t.Errorf("%s: S(L50) = %v", kind, got)
+		}
+		if got, want := 1/kind.systemRate([]float64{1e-4, 1e-4, 1e-4}), 1e4*math.Pow(3, -1/e); math.Abs(got/want-1) > 1e-12 {
+			t.Errorf("%s: three bearings live %v, want %v", kind, got, want)
+		}
+		if got := 1 / kind.systemRate([]float64{1e-4, 0}); math.Abs(got/1e4-1) > 1e-12 {
+			t.Errorf("%s: an idle bearing shortens the life to %v", kind, got)
+		}
+	}
+	one := NewBearingLife(BearingOptions{CN: 50e3, LifeFactor: 1})
+	two := NewBearingLife(BearingOptions{CN: 50e3, LifeFactor: 1, LoadShares: []float64{0.5, 0.5}})
+	a, _, _ := one.damageRate(nil, 2500, 1000)
+	b, _, _ := two.damageRate(nil, 5000, 1000)
+	if want := a * math.Pow(2, 0.9); math.Abs(b/want-1) > 1e-12 {
+		t.Errorf("a pair uses %v, want %v", b, want)
+	}
+	if r, k, _ := NewBearingLife(BearingOptions{CN: 50e3, Nu: 0.5}).damageRate(nil, 2500, 1000); !math.IsNaN(r) {
+		t.Errorf("κ %v below 0.1 gives a life", k)
+	}
+	if _, a := NewBearingLife(BearingOptions{CN: 50e3, Reliability: 99}).Step(State{}, func() features.Snapshot {
+		s := instant(0, 0)
+		s.SpeedRpm, s.LoadN = 1000, 2500
+		return s
+	}()); a.Limit != 0.25 {
+		t.Errorf("the limit for 99 %% is %v", a.Limit)
+	}
 }
 
 func TestReferenceKalmanRUL(t *testing.T) {

@@ -33,6 +33,42 @@ func (r Rolling) weibullSlope() float64 {
 	return 10.0 / 9
 }
 
+// survival is the share of a population that lives at a used share d of its L10 life:
+// S = exp(−ln(1/0.9)·d^e) (Lundberg & Palmgren 1947).
+func (r Rolling) survival(d float64) float64 {
+	return math.Exp(math.Log(0.9) * math.Pow(d, r.weibullSlope()))
+}
+
+// systemRate is the rate at which a set of bearings uses its life when each uses its
+// own at these: the set fails with its first, L_sys = (Σ L_i^−e)^(−1/e), and a rate is
+// 1/L. NaN where one of them is.
+func (r Rolling) systemRate(rates []float64) float64 {
+	var sum float64
+	e := r.weibullSlope()
+	for _, v := range rates {
+		sum += math.Pow(v, e)
+	}
+	return math.Pow(sum, 1/e)
+}
+
+// reliabilityFactor is a1 for a reliability in % (ISO 281:2007, table 12); 1 for
+// whatever is not in the table.
+func reliabilityFactor(percent float64) float64 {
+	switch percent {
+	case 95:
+		return 0.64
+	case 96:
+		return 0.55
+	case 97:
+		return 0.47
+	case 98:
+		return 0.37
+	case 99:
+		return 0.25
+	}
+	return 1
+}
+
 // LifeMrev is L10 = (C/P)^p in millions of revolutions, for the dynamic rating C
 // and the equivalent load P in one unit (ISO 281:2007).
 func (r Rolling) LifeMrev(c, p float64) float64 { return math.Pow(c/p, r.lifeExponent()) }

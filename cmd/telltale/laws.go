@@ -73,9 +73,15 @@ func (w *works) law(c class.Class, plate asset.Nameplate, part asset.Component, 
 		if err != nil {
 			return nil, err
 		}
+		if o.Rho <= -1 || o.Rho >= 1 {
+			return nil, fmt.Errorf("rho: %v is not allowed: above -1 and below 1", o.Rho)
+		}
 		return physics.NewCrack(o), nil
 	}
-	return nil, fmt.Errorf("use: %q is not allowed: bearing-life, thermal, growth, regression, crack", l.Use)
+	if law, known, err := wearLaw(c, plate, part, l); known {
+		return law, err
+	}
+	return nil, fmt.Errorf("use: %q is not allowed: bearing-life, thermal, heat-balance, growth, exponential, regression, crack, fatigue, ageing, archard", l.Use)
 }
 
 // declares reports whether the nameplate has the metric of a key.
