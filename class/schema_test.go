@@ -143,6 +143,7 @@ func TestSchemaNamesTheFieldsOfTheCode(t *testing.T) {
 		"thermal":          {code: physics.ThermalOptions{}},
 		"regression":       {physics.RegressionOptions{}, []string{"horizonh", "fit"}},
 		"crack":            {code: physics.CrackOptions{}},
+		"structure":        {physics.StructureOptions{}, []string{"siblings", "romhz", "romdamping"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got, want []string

@@ -23,7 +23,8 @@ const (
 	keyHz      = keySkipped + 1 // newest
 	keyHealthy = keyHz + 1      // what it should be
 	keyBias    = keyHealthy + 1 // variance of that, relative
-	keySize    = keyBias + 1
+	keyFit     = keyBias + 1    // once learned: 1, β, covariance (upper triangle), noise, plane, mode
+	keySize    = keyFit + 13
 )
 
 // key is the part of the state that belongs to frequency i.
@@ -71,6 +72,9 @@ func (l *Structure) hear(k []float64, f float64, x []float64, dt float64, learni
 	k[keyHz] = f
 	if k[keyLearned] == 0 && !learning && k[keySums] >= need {
 		k[keyLearned] = 1
+		if fit, ok := l.learn(k); ok {
+			fit.keep(k)
+		}
 	}
 	if k[keyLearned] == 0 {
 		if k[keyRef] == 0 {
@@ -167,6 +171,26 @@ type healthyFit struct {
 	plane, mode int
 }
 
+// keep writes it into the state of its frequency.
+func (h healthyFit) keep(k []float64) {
+	copy(k[keyFit:], []float64{
+		1, h.beta[0], h.beta[1], h.beta[2], h.cov[0][0], h.cov[0][1], h.cov[0][2], h.cov[1][1], h.cov[1][2], h.cov[2][2],
+		h.noise, float64(h.plane), float64(h.mode),
+	})
+}
+
+// healthy reads it; false while there is none.
+func (l *Structure) healthy(k []float64) (h healthyFit, ok bool) {
+	f := k[keyFit:keySize]
+	if !(f[11] >= 0) || f[11] >= float64(len(l.tables)) || !(f[12] >= 0) || f[12] >= float64(len(l.tables[0].modes)) {
+		return h, false
+	}
+	h.beta = [3]float64(f[1:4])
+	h.cov = [3][3]float64{{f[4], f[5], f[6]}, {f[5], f[7], f[8]}, {f[6], f[8], f[9]}}
+	h.noise, h.plane, h.mode = f[10], int(f[11]), int(f[12])
+	return h, f[0] == 1
+}
+
 // at is the expected y and the variance of that.
 func (h healthyFit) at(c [3]float64) (y, variance float64) {
 	for i := range 3 {
@@ -187,9 +211,9 @@ const (
 	spinSd     = 0.3
 )
 
-// healthy solves for β by least squares with that prior, the noise from the residuals, and
+// learn solves for β by least squares with that prior, the noise from the residuals, and
 // says which mode it is; false where none is near.
-func (l *Structure) healthy(k []float64) (healthyFit, bool) {
+func (l *Structure) learn(k []float64) (healthyFit, bool) {
 	var h healthyFit
 	n := k[keySums]
 	if n < 1 {

@@ -260,7 +260,7 @@ func TestFrequenciesTellCrackFromIce(t *testing.T) {
 func TestLossIsInsideItsRange(t *testing.T) {
 	l := structure(t, StructureOptions{})
 	inside, near := 0, 0
-	const n = 20
+	const n = 10
 	for seed := range uint64(n) {
 		c := rotorRun{loss: 0.6, warm: true}
 		_, s, _ := c.run(t, l, 100+seed)

@@ -74,8 +74,10 @@ func (w *works) law(c class.Class, plate asset.Nameplate, part asset.Component, 
 			return nil, err
 		}
 		return physics.NewCrack(o), nil
+	case "structure":
+		return w.structure(c, plate, part, l)
 	}
-	return nil, fmt.Errorf("use: %q is not allowed: bearing-life, thermal, growth, regression, crack", l.Use)
+	return nil, fmt.Errorf("use: %q is not allowed: bearing-life, thermal, growth, regression, crack, structure", l.Use)
 }
 
 // declares reports whether the nameplate has the metric of a key.
