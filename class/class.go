@@ -82,7 +82,7 @@ type Detector struct {
 // Law is one law of the derived view, made once for each component in scope.
 type Law struct {
 	Name    string  `yaml:"name"`
-	Use     string  `yaml:"use"` // bearing-life, thermal, heat-balance, growth, exponential, regression, crack, fatigue, ageing, archard
+	Use     string  `yaml:"use"` // bearing-life, thermal, heat-balance, growth, exponential, regression, crack, fatigue, ageing, archard, structure
 	For     Scope   `yaml:"for,omitempty"`
 	Options Section `yaml:"options,omitempty"`
 }

@@ -38,7 +38,7 @@ func bladeOf(table [][5]float64, length, factor, hub float64, edgewise bool) Bea
 	return b
 }
 
-func uniform(length, mass, ei float64, n int) Beam {
+func uniformBeam(length, mass, ei float64, n int) Beam {
 	return NewBeam(evenly(length, mass, ei, n), 1)
 }
 
@@ -68,7 +68,7 @@ func TestReferenceFEBeam(t *testing.T) {
 		}
 		var b Beam
 		if in.Dir == "" {
-			b = uniform(in.Length, in.Mass, in.EI, in.N)
+			b = uniformBeam(in.Length, in.Mass, in.EI, in.N)
 			b.TipKg = in.TipKg
 		} else {
 			b = bladeOf(table, in.Length, in.Factor, in.HubM, in.Dir == "edge")
@@ -167,7 +167,7 @@ func TestCantileverConverges(t *testing.T) {
 		exact := bl * bl * math.Sqrt(ei/(mass*math.Pow(length, 4)))
 		last := math.NaN()
 		for _, n := range []int{6, 12, 24} {
-			modes, err := uniform(length, mass, ei, n).Modes(0, 3)
+			modes, err := uniformBeam(length, mass, ei, n).Modes(0, 3)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -274,7 +274,7 @@ func TestScaledBeamKeepsItsMaterials(t *testing.T) {
 }
 
 func TestBeamRefuses(t *testing.T) {
-	good := uniform(1, 1, 1, 2)
+	good := uniformBeam(1, 1, 1, 2)
 	bad := good.Softened(0, 1)
 	for name, f := range map[string]func() error{
 		"no element":   func() error { _, err := (Beam{}).Modes(0, 1); return err },

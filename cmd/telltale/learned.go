@@ -68,6 +68,7 @@ const paramsName = "learned"
 type learned struct {
 	sets map[string]parameterSet // by class, or class/asset
 	refs []string                // name:version@digest, sorted
+	roms map[string]physics.ROM  // reduced-order models that laws name, by class/name
 }
 
 // useLearned reads the sets that the repository has for the assets at hand.
@@ -107,6 +108,9 @@ func useLearned(ctx context.Context, repo *models.Repository, plates map[asset.I
 			l.sets[key] = p
 			l.refs = append(l.refs, v.Ref()+"@"+v.Digest)
 		}
+	}
+	if err := l.useROMs(ctx, repo, plates, classes); err != nil {
+		return nil, err
 	}
 	slices.Sort(l.refs)
 	return l, nil
