@@ -1,6 +1,9 @@
 package asset
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Mode is a failure mode; the empty mode means healthy, or nothing to say.
 type Mode string
@@ -57,15 +60,32 @@ type Assessment struct {
 	Reason    Reason // why Trust is 0
 }
 
-// RUL is the remaining useful life in hours; P90 is missing when it lies beyond the horizon.
+// SoonH is the hours that RUL.Soon looks ahead.
+const SoonH = 48
+
+// RUL is the distribution of the remaining useful life: quantiles in hours with
+// P10 ≤ P50 ≤ P90, missing where they lie beyond the horizon, and the probability
+// of a failure within SoonH, missing when nothing supports one.
 type RUL struct {
-	P10 Number `json:"p10"`
-	P50 Number `json:"p50"`
-	P90 Number `json:"p90"`
+	P10  Number `json:"p10"`
+	P50  Number `json:"p50"`
+	P90  Number `json:"p90"`
+	Soon Number `json:"fail_48h"`
 }
 
 // NoRUL is a remaining useful life that nobody knows.
-func NoRUL() RUL { return RUL{Missing(), Missing(), Missing()} }
+func NoRUL() RUL { return RUL{Missing(), Missing(), Missing(), Missing()} }
+
+// UnmarshalJSON leaves missing what the text does not have.
+func (r *RUL) UnmarshalJSON(b []byte) error {
+	type fields RUL // without this method
+	f := fields(NoRUL())
+	if err := json.Unmarshal(b, &f); err != nil {
+		return err
+	}
+	*r = RUL(f)
+	return nil
+}
 
 // Evidence is one fact that a person can check.
 type Evidence struct {

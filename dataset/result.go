@@ -76,6 +76,7 @@ func NewRiskWriter(path string) (*RiskWriter, error) {
 		{"rul_p10_h", numberNode()},
 		{"rul_p50_h", numberNode()},
 		{"rul_p90_h", numberNode()},
+		{"p_fail_48h", numberNode()},
 		{"mode", textNode()},
 		{"modes", weightsNode()},
 	})
@@ -94,7 +95,7 @@ func (w *RiskWriter) Write(r asset.Risk) error {
 	s.number(r.Risk)
 	s.number(asset.Number(r.HorizonH))
 	s.flag(r.Anomaly)
-	for _, v := range []asset.Number{r.MLScore, r.MLP, r.PhysicsScore, r.RuleScore, r.RUL.P10, r.RUL.P50, r.RUL.P90} {
+	for _, v := range []asset.Number{r.MLScore, r.MLP, r.PhysicsScore, r.RuleScore, r.RUL.P10, r.RUL.P50, r.RUL.P90, r.RUL.Soon} {
 		s.number(v)
 	}
 	s.text(string(r.Mode))

@@ -203,13 +203,9 @@ func (l Crack) assess(x []float64, in features.Snapshot) asset.Assessment {
 	}
 	if rate := x[crackRate]; rate > 0 {
 		hours := left / rate
-		a.RUL = tidy(hours*math.Exp(-1.2815515655446004*sd), hours, hours*math.Exp(1.2815515655446004*sd))
-		a.FailP = 0
-		if hours <= 0 {
-			a.FailP = 1
-		} else if !math.IsInf(hours, 1) {
-			a.FailP = number(normalCDF(math.Log(l.opt.HorizonH/hours) / sd))
-		}
+		within := func(h float64) float64 { return normalCDF(math.Log(h/math.Max(hours, 1e-300)) / sd) }
+		a.RUL = tidy(hours*math.Exp(-1.2815515655446004*sd), hours, hours*math.Exp(1.2815515655446004*sd), within(asset.SoonH))
+		a.FailP = number(within(l.opt.HorizonH))
 	}
 	a.Evidence = []asset.Evidence{fact(l.Name(), "crack-length", x[crackLength]*1e3, end*1e3,
 		fmt.Sprintf("crack of %.2f mm of %.2f mm after %.3g cycles at last %.0f MPa, ΔK %.1f MPa√m",

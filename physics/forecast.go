@@ -71,7 +71,7 @@ func (l Growth) forecast(x []float64, visible bool) forecast {
 	case !known:
 		return l.extrapolate(x)
 	case !visible && len(l.opt.Paths) == 0:
-		f := forecast{rul: tidy(p.quantile(0.1), p.quantile(0.5), p.quantile(0.9)), failP: math.NaN(), trust: 0.3}
+		f := forecast{rul: tidy(p.quantile(0.1), p.quantile(0.5), p.quantile(0.9), p.cdf(asset.SoonH)), failP: math.NaN(), trust: 0.3}
 		f.basis = "no growth seen, life expected from the age alone"
 		if p.life.Scale > 0 {
 			f.failP, f.trust, f.basis = p.cdf(l.opt.HorizonH), 0.5, "no growth seen, life expected from the fleet"
@@ -94,7 +94,7 @@ func (l Growth) extrapolate(x []float64) forecast {
 	k.P11 = math.Max(0, k.P11) + (v/(d*d)+0.09)*k.Slope*k.Slope // 0.09: the pace changes by 0.3 of itself
 	f := forecast{failP: worth(k.reaches(d, l.opt.HorizonH)), trust: 0.8, basis: "extrapolated"}
 	if l.opt.Diffusion <= 0 {
-		f.rul = tidy(k.until(d, 0.1), k.until(d, 0.5), k.until(d, 0.9))
+		f.rul = tidy(k.until(d, 0.1), k.until(d, 0.5), k.until(d, 0.9), k.reaches(d, asset.SoonH))
 		return f
 	}
 	const n = 15
@@ -111,7 +111,7 @@ func (l Growth) extrapolate(x []float64) forecast {
 func (l Growth) quantiles(m mixture, around float64) asset.RUL {
 	cdf := func(t float64) float64 { return m.cdf(l.opt.Diffusion, t) }
 	at := func(p float64) float64 { return quantileOf(cdf, p, around*1e-5, around*1e5) }
-	return tidy(at(0.1), at(0.5), at(0.9))
+	return tidy(at(0.1), at(0.5), at(0.9), cdf(asset.SoonH))
 }
 
 // posterior weighs remaining lives r on a logarithmic grid: the prior's mass times
@@ -163,7 +163,7 @@ func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 		f.failP, f.rul = kept.cdf(l.opt.Diffusion, l.opt.HorizonH), l.quantiles(kept, p.quantile(0.5))
 	} else {
 		f.failP = kept.below(l.opt.HorizonH, step)
-		f.rul = tidy(kept.at(0.1, step), kept.at(0.5, step), kept.at(0.9, step))
+		f.rul = tidy(kept.at(0.1, step), kept.at(0.5, step), kept.at(0.9, step), kept.below(asset.SoonH, step))
 	}
 	if visible {
 		f.failP = worth(f.failP)

@@ -186,9 +186,9 @@ func (s *Store) keepRisk(ctx context.Context, r *asset.Risk) error {
 	}
 	num := func(n asset.Number) any { return finite(float64(n)) }
 	return s.exec(ctx, `INSERT OR REPLACE INTO risk (time, asset, component, risk, horizon_h, anomaly, ml_score, ml_p, physics_score, rule_score,
-		rul_p10_h, rul_p50_h, rul_p90_h, mode, modes, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		rul_p10_h, rul_p50_h, rul_p90_h, p_fail_48h, mode, modes, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.Time.UnixNano(), string(r.Asset), r.Component, num(r.Risk), finite(r.HorizonH), r.Anomaly, num(r.MLScore), num(r.MLP),
-		num(r.PhysicsScore), num(r.RuleScore), num(r.RUL.P10), num(r.RUL.P50), num(r.RUL.P90), string(r.Mode), modes, evidence)
+		num(r.PhysicsScore), num(r.RuleScore), num(r.RUL.P10), num(r.RUL.P50), num(r.RUL.P90), num(r.RUL.Soon), string(r.Mode), modes, evidence)
 }
 
 func (s *Store) keepAlert(ctx context.Context, a asset.Alert) error {

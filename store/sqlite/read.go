@@ -15,7 +15,7 @@ import (
 )
 
 const riskColumns = `r.time, r.asset, r.component, r.risk, r.horizon_h, r.anomaly, r.ml_score, r.ml_p, r.physics_score, r.rule_score,
-	r.rul_p10_h, r.rul_p50_h, r.rul_p90_h, r.mode, r.modes, r.evidence`
+	r.rul_p10_h, r.rul_p50_h, r.rul_p90_h, r.p_fail_48h, r.mode, r.modes, r.evidence`
 
 func scanRisk(row scanner) (asset.Risk, error) {
 	var (
@@ -24,17 +24,17 @@ func scanRisk(row scanner) (asset.Risk, error) {
 		id, mode        string
 		risk, horizon   sql.NullFloat64
 		score           [4]sql.NullFloat64
-		rul             [3]sql.NullFloat64
+		rul             [4]sql.NullFloat64
 		modes, evidence sql.NullString
 	)
 	if err := row.Scan(&t, &id, &r.Component, &risk, &horizon, &r.Anomaly, &score[0], &score[1], &score[2], &score[3],
-		&rul[0], &rul[1], &rul[2], &mode, &modes, &evidence); err != nil {
+		&rul[0], &rul[1], &rul[2], &rul[3], &mode, &modes, &evidence); err != nil {
 		return r, err
 	}
 	r.Time, r.Asset, r.Mode = time.Unix(0, t).UTC(), asset.ID(id), asset.Mode(mode)
 	r.Risk, r.HorizonH = number(risk), horizon.Float64
 	r.MLScore, r.MLP, r.PhysicsScore, r.RuleScore = number(score[0]), number(score[1]), number(score[2]), number(score[3])
-	r.RUL = asset.RUL{P10: number(rul[0]), P50: number(rul[1]), P90: number(rul[2])}
+	r.RUL = asset.RUL{P10: number(rul[0]), P50: number(rul[1]), P90: number(rul[2]), Soon: number(rul[3])}
 	return r, errors.Join(decode(modes, &r.Modes), decode(evidence, &r.Evidence))
 }
 
