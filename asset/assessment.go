@@ -32,19 +32,42 @@ const (
 // View is one of the three independent ways in which a component is judged.
 type View string
 
-// The views. Sources of one view are correlated, so fusion lets the strongest
-// of a view speak and never adds them up.
+// The views. Within one, sources that judge by the same group of signals are
+// correlated: fusion lets the strongest of them speak and never adds them up.
 const (
 	Learned View = "ml"      // a trained model
 	Derived View = "physics" // a physical law
 	Ruled   View = "rule"    // a limit, a zone, a statistical detector
 )
 
+// Group is a kind of signal. Sources of one view that judge by different groups
+// are independent enough to add up.
+type Group string
+
+// The groups. What reads several is mixed, and so correlated with each of them.
+const (
+	GroupVibration  Group = "vibration"
+	GroupAcoustic   Group = "acoustic"
+	GroupThermal    Group = "thermal"
+	GroupElectrical Group = "electrical"
+	GroupOil        Group = "oil"
+	GroupStrain     Group = "strain"
+	GroupProcess    Group = "process"
+	GroupUsage      Group = "usage" // consumed life, from load and speed
+	GroupMixed      Group = "mixed"
+)
+
+// Groups are all of them.
+func Groups() []Group {
+	return []Group{GroupVibration, GroupAcoustic, GroupThermal, GroupElectrical, GroupOil, GroupStrain, GroupProcess, GroupUsage, GroupMixed}
+}
+
 // Assessment is what one source says of one component at one instant.
 type Assessment struct {
 	Component string
 	View      View
 	Source    string    // name of the detector, law or model
+	Group     Group     // of signals that it judges by; empty: fusion tells it from the evidence
 	Time      time.Time // of the newest sample used
 	Score     Number    // higher is worse; the source's own scale
 	Limit     Number    // at which the source speaks up, on the scale of Score
@@ -95,22 +118,4 @@ type Evidence struct {
 	Limit  Number `json:"limit"`
 	Weight Number `json:"weight"` // share of the log odds
 	Text   string `json:"text"`
-}
-
-// Risk is the fused verdict for one component at one instant.
-type Risk struct {
-	Time         time.Time
-	Asset        ID
-	Component    string
-	Risk         Number // probability of failure within HorizonH, 0–1; missing while learning
-	HorizonH     float64
-	Anomaly      bool // the verdict for this instant, not latched
-	MLScore      Number
-	MLP          Number
-	PhysicsScore Number
-	RuleScore    Number
-	RUL          RUL
-	Mode         Mode
-	Modes        map[Mode]float64
-	Evidence     []Evidence
 }

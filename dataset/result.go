@@ -79,6 +79,13 @@ func NewRiskWriter(path string) (*RiskWriter, error) {
 		{"p_fail_48h", numberNode()},
 		{"mode", textNode()},
 		{"modes", weightsNode()},
+		{"risk_low", numberNode()},
+		{"risk_high", numberNode()},
+		{"confidence", numberNode()},
+		{"conflict", numberNode()},
+		{"ml_llr", numberNode()},
+		{"physics_llr", numberNode()},
+		{"rule_llr", numberNode()},
 	})
 	if err != nil {
 		return nil, err
@@ -100,6 +107,10 @@ func (w *RiskWriter) Write(r asset.Risk) error {
 	}
 	s.text(string(r.Mode))
 	s.weights(r.Modes)
+	c := r.Certainty
+	for _, v := range []asset.Number{c.Low, c.High, c.Confidence, c.Conflict, r.LLR.ML, r.LLR.Physics, r.LLR.Rule} {
+		s.number(v)
+	}
 	return s.end()
 }
 

@@ -48,8 +48,9 @@ func newLine(l *Line) *line {
 		}
 		n.cutters[c.Name] = &cutter{opt: opt, channel: c}
 	}
+	known := newSignalGroups(l.Plate, n.Fusion.Groups)
 	for range l.Plate.Components {
-		n.fusions = append(n.fusions, &fusion{opt: n.Fusion})
+		n.fusions = append(n.fusions, &fusion{opt: n.Fusion, signals: known})
 		n.alarms = append(n.alarms, &alarm{opt: n.Alarm})
 	}
 	return n
