@@ -157,7 +157,7 @@ func (l *line) fuse(m *moment) []asset.Risk {
 			continue
 		}
 		r := l.fusions[i].verdict(l.Plate.ID, c.Name, m.snapshot.Time)
-		if m.snapshot.Learning {
+		if m.snapshot.Learning || slices.Contains(m.snapshot.Renewed, c.Name) {
 			r.Risk, r.Anomaly = asset.Missing(), false
 		}
 		out = append(out, r)
