@@ -34,34 +34,31 @@ func (m mixture) cdf(sigma, t float64) float64 {
 // fleet's Weibull law at this age, or, where only the age is known, Jeffreys'
 // scale-free prior F(r) = r/(r + k·age), whose median is k ages, whose P10 is a
 // ninth of that and whose P90 nine times (Gott 1993, Nature 363:315, for k = 1).
-// Beside the age the fleet's law may count with a weight: as density of ln life,
-// to that power (power prior, Ibrahim & Chen 2000, Stat. Sci. 15:46).
+// Beside the age the fleet's kernel may count: an age at an instant that is no
+// moment of its own in the life has the likelihood 1/L in a life of L hours, and
+// Jeffreys' 1/L for L makes Gott's law, so the density of ln L takes the place of
+// its flat one.
 type prior struct {
 	life   Weibull
 	age    float64
 	factor float64
-	fleet  Weibull // counts with the weight
-	weight float64
+	fleet  LifeKernel
 }
 
 func (l Growth) prior(x []float64) (p prior, ok bool) {
 	p = prior{life: l.opt.Life, age: x[growthAge] + l.opt.StartAgeH, factor: l.opt.AgeFactor}
 	if p.factor > 0 { // said on purpose: lives scatter so widely that the fleet tells less than the age
-		p.fleet, p.life = p.life, Weibull{}
-		if p.fleet.Scale > 0 {
-			p.weight = l.opt.LifeWeight
-		}
+		p.life, p.fleet = Weibull{}, l.opt.Kernel
 	}
 	return p, p.life.Scale > 0 || p.factor > 0 && p.age > 0
 }
 
-// tilt is the logarithm of what the fleet's law multiplies a remaining life with.
+// tilt is the logarithm of what the fleet's kernel multiplies a remaining life with.
 func (p prior) tilt(r float64) float64 {
-	if p.weight <= 0 {
+	if !p.fleet.known() {
 		return 0
 	}
-	z := p.fleet.Shape * math.Log((p.age+r)/p.fleet.Scale)
-	return p.weight * (z - math.Exp(math.Min(z, 500)))
+	return p.fleet.logDensity(p.age + r)
 }
 
 func (p prior) cdf(r float64) float64 {
@@ -86,7 +83,7 @@ func (l Growth) forecast(x []float64, visible bool) forecast {
 		return forecast{rul: asset.NoRUL(), failP: math.NaN(), trust: 0.5, basis: "no growth seen"}
 	case !known:
 		return l.extrapolate(x)
-	case !visible && len(l.opt.Paths) == 0 && !l.alike.known() && p.weight <= 0:
+	case !visible && len(l.opt.Paths) == 0 && !l.alike.known() && !p.fleet.known():
 		f := forecast{rul: tidy(p.quantile(0.1), p.quantile(0.5), p.quantile(0.9), p.cdf(asset.SoonH)), failP: math.NaN(), trust: 0.3}
 		f.basis = "no growth seen, life expected from the age alone"
 		if p.life.Scale > 0 {

@@ -28,7 +28,7 @@ type GrowthOptions struct {
 	StartAgeH   float64       // running hours before the first instant
 	AgeFactor   float64       // median of the remaining life as a multiple of the age (see prior); it goes before Life; 0: off unless Paths or Earlier are given alone
 	Life        Weibull       // fleet's life in hours; a zero scale: unknown
-	LifeWeight  float64       // weight of Life beside AgeFactor, 0–1 (see prior); default 0: the age alone
+	Kernel      LifeKernel    // lives of the fleet, to weigh beside AgeFactor; empty: the age alone
 	Paths       []PathPoint   // how the indicator went in earlier lives, by rising Life
 	Earlier     []EarlierLife // the lives themselves, to be compared with
 }

@@ -73,6 +73,16 @@ func reliabilityFactor(percent float64) float64 {
 // and the equivalent load P in one unit (ISO 281:2007).
 func (r Rolling) LifeMrev(c, p float64) float64 { return math.Pow(c/p, r.lifeExponent()) }
 
+// Duty is n·P^p at a load P in N and n rpm: the lives in hours of one bearing under
+// two duties are as these inversely (ISO 281:2007, L10h = 10⁶/(60 n)·(C/P)^p). 0
+// where either is not declared.
+func (r Rolling) Duty(p, n float64) float64 {
+	if !(p > 0) || !(n > 0) {
+		return 0
+	}
+	return n * math.Pow(p, r.lifeExponent())
+}
+
 // lifeHours turns a life in millions of revolutions into hours at n rpm.
 func lifeHours(mrev, n float64) float64 { return mrev * 1e6 / (60 * n) }
 

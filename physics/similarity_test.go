@@ -69,37 +69,6 @@ func TestTooFewLivesAreNoLikeness(t *testing.T) {
 	}
 }
 
-// TestFleetWeightIsAPower compares the weighed prior with an integral: for the
-// weight w, p(r) ∝ age/(age+r)² · (z·exp(−z))ʷ with z = ((age+r)/scale)ᵏ.
-func TestFleetWeightIsAPower(t *testing.T) {
-	const age, scale, shape = 80.0, 150.0, 2.0
-	for _, weight := range []float64{0.35, 0.5, 0.65, 1} {
-		law := NewGrowth(GrowthOptions{Keys: []string{"x"}, AgeFactor: 1, LifeWeight: weight, Life: Weibull{Scale: scale, Shape: shape}})
-		x := make([]float64, law.size())
-		x[growthAge], x[growthStarted], x[growthNoise] = age, 1, 1e-4
-		f := law.forecast(x, false)
-		var total, below, early float64
-		const dr = 0.01
-		for r := dr / 2; r < 5000; r += dr {
-			z := math.Pow((age+r)/scale, shape)
-			p := age / ((age + r) * (age + r)) * math.Pow(z*math.Exp(-z), weight)
-			total += p
-			if r < float64(f.rul.P50) {
-				below += p
-			}
-			if r < asset.SoonH {
-				early += p
-			}
-		}
-		if math.Abs(below/total-0.5) > 0.01 || math.Abs(float64(f.rul.Soon)-early/total) > 0.01 {
-			t.Errorf("weight %v: %.3f lies below the median, %.3f within 48 h; want 0.5 and %v", weight, below/total, early/total, f.rul.Soon)
-		}
-		if !math.IsNaN(f.failP) {
-			t.Errorf("weight %v: the age of a healthy part was taken for a sign of failure: %v", weight, f.failP)
-		}
-	}
-}
-
 // lived lets a law follow a life of h hours whose indicator ends ten times higher.
 func lived(law Growth, h float64, r *rand.Rand, each func(age float64, s State, a asset.Assessment)) {
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

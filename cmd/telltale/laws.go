@@ -56,7 +56,7 @@ func (w *works) law(c class.Class, plate asset.Nameplate, part asset.Component, 
 		if o.Keys = placed(o.Keys, plate, part); len(o.Keys) == 0 {
 			return nil, nil
 		}
-		return physics.NewGrowth(w.learned.growth(c, plate, l.Name, o)), nil
+		return physics.NewGrowth(w.learned.growth(c, plate, part, l.Name, o)), nil
 	case "regression":
 		o, err := options[physics.RegressionOptions](l.Use, l.Options)
 		if err != nil {

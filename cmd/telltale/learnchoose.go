@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/physics"
 )
 
@@ -28,10 +29,6 @@ var kinds = []knowledge{
 	{name: "level, likeness", level: true, likeness: true, most: 2},
 	{name: "level, life, likeness", level: true, life: true, likeness: true, most: 3},
 }
-
-// fleetWeight is what the length of earlier lives weighs beside the age of the
-// part at hand: half, since the next fleet's conditions are not this one's.
-const fleetWeight = 0.5
 
 // judgedKnowledge is how well the lives were forecast from what the others teach.
 type judgedKnowledge struct {
@@ -110,9 +107,28 @@ func (g growthLearn) kept(k knowledge) growthLearn {
 	if !k.likeness {
 		g.Earlier = nil
 	}
-	g.LifeWeight = 0
-	if k.life && g.Life.Scale > 0 {
-		g.LifeWeight = fleetWeight
+	if !k.life {
+		g.Kernel = physics.LifeKernel{}
+	}
+	return g
+}
+
+// dutyOf is a rolling bearing's nominal duty; 0 for other parts, and where load or
+// speed is not declared.
+func dutyOf(plate asset.Nameplate, component string) float64 {
+	for _, c := range plate.Components {
+		if c.Name == component && c.Type == "rolling-bearing" {
+			return physics.Ball.Duty(plate.LoadN, plate.SpeedRpm*plate.ShaftRatio(component))
+		}
+	}
+	return 0
+}
+
+// under is what is learned for a part of another duty.
+func (g growthLearn) under(duty float64) growthLearn {
+	if g.Duty > 0 && duty > 0 {
+		g.Life.Scale *= g.Duty / duty
+		g.Kernel = g.Kernel.Scaled(g.Duty / duty)
 	}
 	return g
 }
@@ -131,8 +147,8 @@ func (g growthLearn) into(o physics.GrowthOptions) physics.GrowthOptions {
 	if g.Life.Scale > 0 {
 		o.Life = g.Life
 	}
-	if g.LifeWeight > 0 {
-		o.LifeWeight = g.LifeWeight
+	if len(g.Kernel.Lives) > 0 {
+		o.Kernel = g.Kernel
 	}
 	return o
 }
@@ -144,7 +160,7 @@ const unknownCost = math.Ln10
 // score of the logarithm (physics.CRPSLog) from a tenth to nineteen twentieths of
 // it, and 1 more when the law speaks up within the first half.
 func (l growthLife) forecastCost(g growthLearn) float64 {
-	law := physics.NewGrowth(g.into(l.place.opt))
+	law := physics.NewGrowth(g.under(dutyOf(l.plate, l.place.component)).into(l.place.opt))
 	end, _ := l.failure(l.place.component)
 	var state physics.State
 	var first time.Time

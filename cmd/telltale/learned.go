@@ -43,10 +43,11 @@ type growthLearn struct {
 	Paths  []physics.PathPoint `json:"paths"`
 	Life   physics.Weibull     `json:"life"`
 
-	LifeWeight float64               `json:"life_weight,omitempty"` // of Life beside the age
-	Earlier    []physics.EarlierLife `json:"earlier,omitempty"`     // lives to be compared with
-	Told       string                `json:"told,omitempty"`        // which knowledge was chosen
-	Judged     []judgedKnowledge     `json:"judged,omitempty"`      // and between which
+	Duty    float64               `json:"duty,omitempty"`    // of the rolling bearing that Life and its table are of (physics.Rolling); 0: of every duty
+	Kernel  physics.LifeKernel    `json:"kernel,omitzero"`   // the lives themselves, beside the age
+	Earlier []physics.EarlierLife `json:"earlier,omitempty"` // lives to be compared with
+	Told    string                `json:"told,omitempty"`    // which knowledge was chosen
+	Judged  []judgedKnowledge     `json:"judged,omitempty"`  // and between which
 
 	Table []physics.SurvivalPoint `json:"life_table,omitempty"` // what Life was fitted to, for a person to look at
 }
@@ -129,12 +130,12 @@ func (l *learned) of(c class.Class, plate asset.Nameplate) (parameterSet, bool) 
 }
 
 // growth fills a growth law's options with what was learned of earlier lives.
-func (l *learned) growth(c class.Class, plate asset.Nameplate, law string, o physics.GrowthOptions) physics.GrowthOptions {
+func (l *learned) growth(c class.Class, plate asset.Nameplate, part asset.Component, law string, o physics.GrowthOptions) physics.GrowthOptions {
 	p, ok := l.of(c, plate)
 	if !ok {
 		return o
 	}
-	return p.Growth[law].into(o)
+	return p.Growth[law].under(dutyOf(plate, part.Name)).into(o)
 }
 
 // regression fills a regression law's options; false when nothing was learned for it.

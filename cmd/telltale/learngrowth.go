@@ -47,23 +47,53 @@ func taughtBy(lives []growthLife) growthLearn {
 	g.FailAt = quantile(ends, 0.5)
 	var failed []course
 	var lived []physics.Lifetime
+	g.Duty = commonDuty(lives)
 	for _, l := range lives {
 		l.place.opt.FailAt = g.FailAt
 		c := l.follow()
 		if c.life <= 0 || !c.failed && l.faulty(l.place.component) {
 			continue // a machine that is known to be faulty neither failed nor lived on
 		}
-		lived = append(lived, physics.Lifetime{H: c.life, Failed: c.failed})
+		lived = append(lived, physics.Lifetime{H: c.life * l.dutyRatio(g.Duty), Failed: c.failed})
 		if c.failed && len(c.ages) > 0 {
 			failed = append(failed, c)
 		}
 	}
 	g.Life, _ = physics.FitWeibull(lived, leastShape, mostShape)
+	g.Kernel, _ = physics.NewLifeKernel(lived)
 	g.Table = physics.LifeTable(lived)
 	if len(failed) >= fewestPaths {
 		g.Paths, g.Earlier = pathsOf(failed), earlierOf(failed)
 	}
 	return g
+}
+
+// commonDuty is the duty that lives are counted in, that of the first; 0 where not
+// all of them declare one, or all have the same.
+func commonDuty(lives []growthLife) float64 {
+	first, differ := 0.0, false
+	for i, l := range lives {
+		d := dutyOf(l.plate, l.place.component)
+		if i == 0 {
+			first = d
+		}
+		if d <= 0 {
+			return 0
+		}
+		differ = differ || d != first
+	}
+	if !differ {
+		return 0
+	}
+	return first
+}
+
+// dutyRatio turns the life's hours into those under a duty.
+func (l growthLife) dutyRatio(common float64) float64 {
+	if common <= 0 {
+		return 1
+	}
+	return dutyOf(l.plate, l.place.component) / common
 }
 
 // lastInstants is over how many instants before a failure the indicator is taken.
