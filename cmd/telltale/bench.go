@@ -53,6 +53,7 @@ func benchStages() []benchStage {
 		{"store", (*benchmark).store},
 		{"models", (*benchmark).models},
 		{"scale", (*benchmark).scale},
+		{"physics", (*benchmark).physics},
 	}
 }
 
@@ -72,7 +73,8 @@ func benchCommand() *cobra.Command {
 			"  flow      readings of a simulated farm to committed risks, store included\n" +
 			"  store     keeping what such a flow caused\n" +
 			"  models    an LSTM alone, through the scorer, and under the load of 2000 assets with 200 swaps\n" +
-			"  scale     cost of a sample with 10, 200 and 2000 assets, and what these keep in memory\n",
+			"  scale     cost of a sample with 10, 200 and 2000 assets, and what these keep in memory\n" +
+			"  physics   reduced-order models of 200 turbines in time; a step of each law\n",
 		Example: "  telltale bench\n  telltale bench features flow --json",
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, a := range args {

@@ -47,9 +47,9 @@ func romCommand() *cobra.Command {
 		Long: "Takes the motion that a finite-element or multi-body program, or a set of sensors, wrote down at equal steps of\n" +
 			"time and makes a model of few states of it, with its natural frequencies and damping.",
 		Example: "  telltale rom import blade.npy --dt 0.05 --method era --repo data/models --name blade",
-		Args:    exactly("import|show"), RunE: unknownVerb,
+		Args:    exactly("import|show|turbine"), RunE: unknownVerb,
 	}
-	c.AddCommand(romImportCommand(), romShowCommand())
+	c.AddCommand(romImportCommand(), romShowCommand(), romTurbineCommand())
 	return c
 }
 

@@ -130,3 +130,17 @@ func TestROMUsage(t *testing.T) {
 		t.Errorf("%d %s", code, errs)
 	}
 }
+
+func TestROMTurbineRuns(t *testing.T) {
+	code, out, errs := tell("rom", "turbine", "--seconds", "120", "--json")
+	var s shownTurbine
+	if err := json.Unmarshal([]byte(out), &s); code != 0 || err != nil {
+		t.Fatalf("%d %v %s", code, err, errs)
+	}
+	if len(s.Modes) != 12 || math.Abs(s.Modes[0].Hz-0.7287) > 1e-3 || !(s.Loads.Edge.Max > s.Loads.Edge.Mean) || !(s.Loads.Flap.Mean > 1e-3) {
+		t.Errorf("%+v", s)
+	}
+	if code, _, errs := tell("rom", "turbine", "--rpm", "0"); code != 2 || !strings.Contains(errs, "0.5 to 1000") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
