@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/telltale-iot/telltale/asset"
-
 	"github.com/telltale-iot/telltale/pipeline"
 )
 
