@@ -49,7 +49,6 @@ type alarm struct {
 	opt    AlarmOptions
 	Marks  []bool       `json:"marks,omitempty"`  // the last N evaluations of the machine
 	Sensor []bool       `json:"sensor,omitempty"` // the same for its sensors
-	High   bool         `json:"high,omitempty"`   // the risk latched: see latched
 	Rises  []int        `json:"rises,omitempty"`  // graver severities of the last evaluations in a row
 	Open   *asset.Alert `json:"open,omitempty"`
 	Below  *time.Time   `json:"below,omitempty"` // since when the open alert could clear
@@ -58,13 +57,10 @@ type alarm struct {
 // hear moves the episode on and returns the alert if it was opened, changed or cleared.
 func (a *alarm) hear(r asset.Risk) (asset.Alert, bool) {
 	sensor := r.Mode == asset.SensorFault
-	high := r.Risk.Known() && float64(r.Risk) >= a.opt.On && !sensor
+	high := r.Risk.Known() && latched(false, float64(r.Risk), a.opt.On, a.opt.Off) && !sensor
 	if r.Risk.Known() || sensor {
 		a.Marks = remember(a.Marks, high, a.opt.N)
 		a.Sensor = remember(a.Sensor, sensor, a.opt.N)
-	}
-	if r.Risk.Known() {
-		a.High = latched(a.High, float64(r.Risk), a.opt.On, a.opt.Off)
 	}
 	machine, faulty := count(a.Marks) >= a.opt.M, count(a.Sensor) >= a.opt.M
 	switch {
@@ -109,7 +105,7 @@ func latched(was bool, risk, on, off float64) bool {
 // after it has dwelt below Off. A severity is never lowered while it is open.
 func (a *alarm) follow(r asset.Risk, machine, faulty bool) (asset.Alert, bool) {
 	mode, severity := a.Open.Current()
-	if count(a.Marks) == 0 && !faulty && (!r.Risk.Known() || !a.High) {
+	if count(a.Marks) == 0 && !faulty && (!r.Risk.Known() || !latched(true, float64(r.Risk), a.opt.On, a.opt.Off)) {
 		a.Rises = nil
 		if a.Below == nil {
 			a.Below = &r.Time

@@ -28,6 +28,7 @@ type parameterSet struct {
 	Limits  map[string]limitLearn  `json:"limits"` // by feature: what healthy machines of the class reach
 
 	Regressions map[string]regressionLearn `json:"regressions,omitempty"` // by law
+	Calibration *calibrationLearn          `json:"calibration,omitempty"` // of the fused risk; nil in sets from before there was one
 }
 
 // regressionLearn is how earlier lives tell the remaining one.

@@ -97,13 +97,17 @@ func (r reader) Spectra(ctx context.Context, id asset.ID, channel string, at tim
 
 // Alerts lists episodes.
 func (r reader) Alerts(ctx context.Context, f api.AlertFilter) ([]asset.Alert, error) {
-	return r.db.Alerts(ctx, store.AlertFilter(f))
+	list, err := r.db.Alerts(ctx, store.AlertFilter(f))
+	for i := range list {
+		list[i] = r.list.marked(list[i])
+	}
+	return list, err
 }
 
 // Alert finds one episode.
 func (r reader) Alert(ctx context.Context, id string) (asset.Alert, error) {
 	a, err := r.db.Alert(ctx, id)
-	return a, absent(err)
+	return r.list.marked(a), absent(err)
 }
 
 // Orders lists work orders.

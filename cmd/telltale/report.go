@@ -28,6 +28,7 @@ type reportPage struct {
 	Left     int // assets without a section of their own
 	Orders   []plannedOrder
 	Truth    *reportTruth
+	Ablation *reportAblation
 	Counts   []reportCount
 	Charts   []reportChart
 	Style    template.CSS
@@ -50,7 +51,7 @@ func writeReport(ctx context.Context, path string, s *summary, db *sqlite.Store,
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	p := &reportPage{S: s, Orders: orders, Counts: reportCounts(s), Truth: newReportTruth(s), Caveats: caveats(s, w, tracks)}
+	p := &reportPage{S: s, Orders: orders, Counts: reportCounts(s), Truth: newReportTruth(s), Ablation: newReportAblation(s.Ablation), Caveats: caveats(s, w, tracks)}
 	p.Headline, p.Tiles = headline(s, alerts), tiles(s)
 	p.Fleet = fleet(s, w, tracks, alerts)
 	b := &reportBuilder{db: db, page: p, tracks: tracks, alerts: alerts}

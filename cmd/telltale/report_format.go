@@ -17,7 +17,7 @@ const dash = "–"
 // reportFuncs are what the report's template formats with.
 func reportFuncs() template.FuncMap {
 	return template.FuncMap{
-		"pct": pct, "num": func(n asset.Number) string { return digits(float64(n)) }, "count": count, "life": life,
+		"pct": pct, "num": func(n asset.Number) string { return digits(float64(n)) }, "count": count, "life": life, "view": viewTitle,
 		"count64": func(n int) string { return count(int64(n)) },
 		"bar": func(n asset.Number) template.CSS {
 			if !n.Known() {

@@ -42,7 +42,7 @@ var outside = regexp.MustCompile(`(?i)(src|href)="[^#"]|https?://|@import|url\(`
 
 func TestReportIsOnePageWithEveryAsset(t *testing.T) {
 	page := reportOf(t, true, "--healthy")
-	for _, want := range []string{`href="#a-`, "What these figures do not prove", "Against the labels", "uPlot", "Permission is hereby granted", "No alert.", "</html>"} {
+	for _, want := range []string{`href="#a-`, "What these figures do not prove", "Against the labels", "Each view alone", "<td>fused</td>", "<td>physics</td>", "<td>rules</td>", "uPlot", "Permission is hereby granted", "No alert.", "</html>"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the report lacks %q", want)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
 	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/workorders"
 )
 
 // finish writes the files of a run from its store and marks it as finished.
@@ -37,6 +38,7 @@ func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db *sq
 	slices.SortFunc(alerts, func(x, y asset.Alert) int {
 		return compare(x.Opened, y.Opened, x.Asset, y.Asset, x.Component, y.Component)
 	})
+	list := listAlerts(alerts)
 	if err := writeLines(filepath.Join(b.out, "alerts.ndjson"), alerts); err != nil {
 		return err
 	}
@@ -46,7 +48,12 @@ func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db *sq
 	}
 	planned := make([]plannedOrder, len(orders))
 	for i, o := range orders {
-		planned[i] = plannedOrder{o.ID, o.Alert, o.Asset, o.Component, o.Mode, o.Priority, o.Title, o.Text, o.RequiredEnd, o.Key, string(o.Status), o.Created}
+		if why, held := list.covers(o); held {
+			if held, err := workorders.Park(o, why); err == nil {
+				o = held
+			}
+		}
+		planned[i] = plannedOrder{o.ID, o.Alert, o.Asset, o.Component, o.Mode, o.Priority, o.Title, o.Text, o.RequiredEnd, o.Key, string(o.Status), o.Problem, o.Created}
 	}
 	slices.SortFunc(planned, func(x, y plannedOrder) int {
 		return compare(x.Created, y.Created, x.Asset, y.Asset, x.Component, y.Component)
@@ -62,7 +69,7 @@ func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db *sq
 			return err
 		}
 	}
-	s, err := summarize(ctx, summaryInput{w: w, set: set, db: db, dir: b.dir, refused: r.refused, alerts: alerts, orders: len(orders), took: took, resumed: resumed})
+	s, err := summarize(ctx, summaryInput{w: w, set: set, db: db, dir: b.dir, refused: r.refused, alerts: alerts, orders: len(orders), list: list, took: took, resumed: resumed})
 	if err != nil {
 		return err
 	}
@@ -104,6 +111,7 @@ type plannedOrder struct {
 	RequiredEnd time.Time  `json:"required_end"`
 	Key         string     `json:"key"`
 	Status      string     `json:"status"`
+	Problem     string     `json:"problem,omitempty"` // why it is parked
 	Created     time.Time  `json:"created"`
 }
 

@@ -41,6 +41,7 @@ type service struct {
 	counts *prometheus.CounterVec
 	behind prometheus.Gauge
 	guard  *guard
+	list   *operatorList
 	reach  atomic.Int64 // event time reached, Unix ns
 
 	pollModels time.Duration // between two looks at the repository; default 5 s
@@ -52,7 +53,7 @@ type service struct {
 const defaultShards = 2
 
 func newService(w *works, db *sqlite.Store, log *slog.Logger) *service {
-	s := &service{w: w, db: db, board: twin.NewBoard(), hub: api.NewHub(api.HubOptions{}), log: log, metric: prometheus.NewRegistry(), shards: defaultShards}
+	s := &service{w: w, db: db, board: twin.NewBoard(), hub: api.NewHub(api.HubOptions{}), log: log, metric: prometheus.NewRegistry(), shards: defaultShards, list: newOperatorList()}
 	s.counts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "telltale_flow_total", Help: "What went in, came out and was refused, by what."}, []string{"what"})
 	s.behind = prometheus.NewGauge(prometheus.GaugeOpts{Name: "telltale_event_time_seconds", Help: "Event time that is committed, in Unix seconds."})
 	s.metric.MustRegister(s.counts, s.behind)
@@ -128,8 +129,9 @@ func (s *service) kept(ctx context.Context, fx pipeline.Effects) {
 	for _, r := range newest {
 		s.hub.Publish(api.RiskMessage(r))
 	}
+	s.annunciate(ctx, fx.Alerts)
 	for _, a := range fx.Alerts {
-		s.hub.Publish(api.AlertMessage(a))
+		s.hub.Publish(api.AlertMessage(s.list.marked(a)))
 		s.log.Info("alert", "id", a.ID, "asset", a.Asset, "component", a.Component, "mode", a.Mode, "severity", a.Severity, "cleared", a.Cleared != nil, "changes", len(a.Changes))
 		if _, ok := s.w.order(a); ok {
 			s.tellOrder(ctx, a.ID)
@@ -188,6 +190,9 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 	}
 	read := reader{s}
 	s.guard = newGuard(s)
+	if err := s.relist(ctx); err != nil {
+		return err
+	}
 	server := api.NewServer(addr, api.New(api.Options{
 		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Models: read, Token: s.token, Trusted: loopback(l.Addr()), Hub: s.hub, Status: s.now, Metrics: s.metric,
 		Page: web.Handler(), Mounts: s.mounts, Log: func(msg string, err error) { s.log.Error(msg, "error", err) },

@@ -33,6 +33,7 @@ type summary struct {
 	Alerts     int              `json:"alerts"`
 	Orders     int              `json:"work_orders"`
 	Truth      *truthReport     `json:"truth,omitempty"`     // against labels.csv, where there is one
+	AlarmList  *listReport      `json:"alarm_list"`          // what one operator for all assets would have seen
 	Ablation   *ablation        `json:"ablation,omitempty"`  // what each view would say alone
 	Prognosis  *prognosisReport `json:"prognosis,omitempty"` // remaining lives against labelled failures
 	Features   string           `json:"feature_version"`
@@ -50,6 +51,7 @@ type summaryInput struct {
 	refused map[string]int64
 	alerts  []asset.Alert
 	orders  int
+	list    *operatorList
 	took    time.Duration
 	resumed bool
 }
@@ -88,6 +90,7 @@ func summarize(ctx context.Context, in summaryInput) (*summary, error) {
 	if s.Truth, s.Ablation, err = judge(ctx, in, s); err != nil {
 		return nil, err
 	}
+	s.AlarmList = in.list.report(s.EventTo)
 	s.Notes = notes(in)
 	return s, nil
 }

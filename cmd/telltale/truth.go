@@ -44,6 +44,10 @@ type ablation struct {
 	ML      asset.Number `json:"auc_ml"`
 	Physics asset.Number `json:"auc_physics"`
 	Rule    asset.Number `json:"auc_rule"`
+
+	Views       []viewReport `json:"views"`                 // each alone, through the same alarm
+	Gain        *gainReport  `json:"gain,omitempty"`        // fused less the best of them
+	Reliability *reliability `json:"reliability,omitempty"` // of the fused risk
 }
 
 // judge reads the truth, if the set has it, and every risk; it also fills in the
@@ -57,6 +61,7 @@ func judge(ctx context.Context, in summaryInput, s *summary) (*truthReport, *abl
 	var scores [4][]float64
 	var truth []bool
 	lives := toldLives(labels)
+	views := newViewJudge(in.w, labels)
 	err = in.db.EachRisk(ctx, func(r asset.Risk) error {
 		if s.EventFrom.IsZero() || r.Time.Before(s.EventFrom) {
 			s.EventFrom = r.Time
@@ -79,6 +84,9 @@ func judge(ctx context.Context, in summaryInput, s *summary) (*truthReport, *abl
 		for i, v := range []asset.Number{r.Risk, r.MLScore, r.PhysicsScore, r.RuleScore} {
 			scores[i] = append(scores[i], float64(v))
 		}
+		if len(labels) > 0 {
+			views.hear(r)
+		}
 		return nil
 	})
 	if err == nil && s.EventFrom.IsZero() { // nobody gave a verdict
@@ -94,9 +102,11 @@ func judge(ctx context.Context, in summaryInput, s *summary) (*truthReport, *abl
 		return nil, nil, err
 	}
 	s.Prognosis = prognosis(lives)
-	return compareAlerts(in, labels, span), &ablation{
+	a := &ablation{
 		Rows: len(truth), Risk: auc(truth, scores[0]), ML: auc(truth, scores[1]), Physics: auc(truth, scores[2]), Rule: auc(truth, scores[3]),
-	}, nil
+	}
+	views.report(in, span, a)
+	return compareAlerts(in, labels, span), a, nil
 }
 
 func inFault(labels []dataset.Label, id asset.ID, t time.Time) bool {

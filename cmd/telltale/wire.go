@@ -97,8 +97,8 @@ func (w *works) line(plate asset.Nameplate, space *features.Workspace) (*pipelin
 		Extractor: extractor,
 		Monitor:   monitor,
 		Twin:      tw,
-		Fusion:    fusionOptions(c),
-		Alarm:     pipeline.AlarmOptions{On: c.Alarm.On, Off: c.Alarm.Off, M: c.Alarm.M, N: c.Alarm.N, DwellH: c.Alarm.DwellH, Rise: c.Alarm.Rise},
+		Fusion:    w.fusion(c, plate),
+		Alarm:     alarmOptions(c),
 	}, nil
 }
 
@@ -127,6 +127,20 @@ func fusionOptions(c class.Class) pipeline.FusionOptions {
 		o.Groups[name] = asset.Group(g)
 	}
 	return o
+}
+
+// fusion is what the class says, under what was learned.
+func (w *works) fusion(c class.Class, plate asset.Nameplate) pipeline.FusionOptions {
+	o := fusionOptions(c)
+	if p, ok := w.learned.of(c, plate); ok && p.Calibration != nil {
+		p.Calibration.into(&o)
+	}
+	return o
+}
+
+func alarmOptions(c class.Class) pipeline.AlarmOptions {
+	a := c.Alarm
+	return pipeline.AlarmOptions{On: a.On, Off: a.Off, M: a.M, N: a.N, DwellH: a.DwellH, Rise: a.Rise}
 }
 
 // speedMetric is the class's; where it names none that the asset declares, a metric in
