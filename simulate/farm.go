@@ -22,6 +22,7 @@ type Options struct {
 	Faults         []Fault        // default: DefaultScenario
 	Healthy        bool           // no faults at all
 	Learning       asset.Learning // commissioning span on the nameplates; default none
+	Extended       bool           // also a slow channel on the main bearing and the blades' natural frequencies
 }
 
 func (o Options) withDefaults() Options {
@@ -69,11 +70,11 @@ func (o Options) validate() error {
 	if o.RateHz < 16000 {
 		bad = append(bad, fmt.Errorf("rate %g Hz: want at least 16000", o.RateHz))
 	}
-	if o.WaveEvery > 0 && (o.WaveSeconds < 0.1 || o.WaveSeconds > o.WaveEvery.Seconds()) {
+	if o.WaveEvery > 0 && (o.WaveSeconds < 0.1 || o.WaveSeconds > o.WaveEvery.Seconds() || o.Extended && o.WaveEvery.Seconds() < 2*slowRecordS) {
 		bad = append(bad, fmt.Errorf("wave seconds %g: want 0.1 to the cadence of %s", o.WaveSeconds, o.WaveEvery))
 	}
 	for i, f := range o.Faults {
-		if err := f.validate(o.Turbines); err != nil {
+		if err := f.validate(o.Turbines, o.Extended); err != nil {
 			bad = append(bad, fmt.Errorf("fault %d: %w", i, err))
 		}
 	}
@@ -94,7 +95,7 @@ type Farm struct {
 	instant int64    // the next telemetry instant
 	due     int      // the next turbine at it
 	record  int64    // the next (or current) record
-	block   int      // its next block
+	block   int      // its next block; behind the last one come the slow channels
 	slot    int      // the next channel of the next turbine in it
 	synths  []*synth // of the current record, by slot; nil when not begun
 }
@@ -111,7 +112,7 @@ func New(opt Options) (*Farm, error) {
 		f.faults[x.Turbine] = append(f.faults[x.Turbine], x)
 	}
 	f.blocks = (f.recordSamples() + f.blockSamples() - 1) / f.blockSamples()
-	f.synths = make([]*synth, opt.Turbines*len(voices))
+	f.synths = make([]*synth, opt.Turbines*fastVoices)
 	for i := range opt.Turbines {
 		f.builds = append(f.builds, newBuild(f.tab, opt.Seed, i))
 		f.turbine = append(f.turbine, f.newPlant(i))
@@ -177,7 +178,11 @@ func (f *Farm) advance(sound bool) (r asset.Reading, have, more bool) {
 		}
 		return r, have, true
 	}
-	r, have = f.wave(start, n, sound)
+	if f.block == f.blocks {
+		r, have = f.slowWave(start, n, sound)
+	} else {
+		r, have = f.wave(start, n, sound)
+	}
 	f.nextSlot()
 	return r, have, true
 }
@@ -187,25 +192,37 @@ func (f *Farm) nextBlock() (start time.Time, n int, ok bool) {
 	if f.opt.WaveEvery < 0 {
 		return start, 0, false
 	}
+	if f.block == f.blocks {
+		n := int(f.slowSeconds()*slowRateHz + 0.5)
+		begin := f.opt.Start.Add(time.Duration(f.record) * f.opt.WaveEvery)
+		return begin, n, true
+	}
 	from := f.block * f.blockSamples()
 	begin := f.opt.Start.Add(time.Duration(f.record) * f.opt.WaveEvery)
 	return begin.Add(samplesLong(from, f.opt.RateHz)), min(f.blockSamples(), f.recordSamples()-from), true
 }
 
 func (f *Farm) blockEnd(start time.Time, n int) time.Time {
+	if f.block == f.blocks {
+		return start.Add(samplesLong(n-1, slowRateHz))
+	}
 	return start.Add(samplesLong(n-1, f.opt.RateHz))
 }
+
+// slowSeconds is the length of a slow channel's record, which ends after the others.
+func (f *Farm) slowSeconds() float64 { return max(slowRecordS, f.opt.WaveSeconds+0.01) }
 
 func samplesLong(n int, rate float64) time.Duration {
 	return time.Duration(float64(n) / rate * 1e9)
 }
 
 func (f *Farm) nextSlot() {
-	if f.slot++; f.slot < len(f.synths) {
+	f.slot++
+	if f.block < f.blocks && f.slot < len(f.synths) || f.block == f.blocks && f.slot < f.opt.Turbines {
 		return
 	}
 	f.slot = 0
-	if f.block++; f.block < f.blocks {
+	if f.block++; f.block < f.blocks || f.block == f.blocks && f.opt.Extended {
 		return
 	}
 	f.block, f.record = 0, f.record+1

@@ -112,7 +112,7 @@ func TestReadingsComeInEventTimeOrder(t *testing.T) {
 		}
 	}
 	for i := range 4 {
-		if got := blocks[assetID(i)]; got != 3*3*len(voices) {
+		if got := blocks[assetID(i)]; got != 3*3*fastVoices {
 			t.Errorf("%s: %d blocks, want 3 records of 3 on each channel", assetID(i), got)
 		}
 	}

@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -19,6 +20,8 @@ const (
 	Spikes  Sensor = "spikes"  // single wild values
 	Bias    Sensor = "bias"    // a constant offset
 	Gap     Sensor = "gap"     // nothing arrives
+	Swapped Sensor = "swapped" // the wires of two alike sensors are mixed up
+	Clock   Sensor = "clock"   // a channel's sampling clock runs slower from day to day
 )
 
 // Fault is one thing that goes wrong.
@@ -30,6 +33,8 @@ type Fault struct {
 	Sensor    Sensor     // kind of a sensor fault
 	Onset     time.Time  // severity leaves 0
 	Failure   time.Time  // severity is 1; the end of a sensor fault, which may be zero for "never"
+	Growth    Growth     // from onset to failure
+	Strength  float64    // what severity 1 does, as a share of the full effect; 0 is 1
 }
 
 // modesOf lists what can happen to each component.
@@ -42,22 +47,34 @@ var modesOf = map[string][]asset.Mode{
 	"rotor":             {asset.Icing},
 }
 
+// extendedModes is what can happen beside that on an extended turbine.
+var extendedModes = map[string][]asset.Mode{
+	"main-bearing": {asset.Wear, asset.OuterRace},
+	"gearbox":      {asset.Wear},
+	"blade-1":      {asset.Crack},
+	"blade-2":      {asset.Crack},
+	"blade-3":      {asset.Crack},
+}
+
 // validate names the field and the value that is wrong.
-func (f Fault) validate(turbines int) error {
+func (f Fault) validate(turbines int, extended bool) error {
 	if f.Turbine < 0 || f.Turbine >= turbines {
 		return fmt.Errorf("turbine %d: want 0 to %d", f.Turbine, turbines-1)
 	}
 	if f.Mode == asset.SensorFault {
-		if signalComponent(f.Signal) == noSignal {
-			return fmt.Errorf("signal %q: no such channel or metric", f.Signal)
-		}
-		switch f.Sensor {
-		case Stuck, Drift, Dropout, Spikes, Bias, Gap:
-			return nil
-		}
-		return fmt.Errorf("sensor %q: want stuck, drift, dropout, spikes, bias or gap", f.Sensor)
+		return f.validateSensor()
 	}
-	for _, m := range modesOf[f.Component] {
+	if err := f.Growth.validate(); err != nil {
+		return err
+	}
+	if !(f.Strength >= 0 && f.Strength <= 1) {
+		return fmt.Errorf("strength %g: want 0 to 1", f.Strength)
+	}
+	modes := modesOf[f.Component]
+	if extended {
+		modes = slices.Concat(modes, extendedModes[f.Component])
+	}
+	for _, m := range modes {
 		if m != f.Mode {
 			continue
 		}
@@ -69,13 +86,41 @@ func (f Fault) validate(turbines int) error {
 	return fmt.Errorf("mode %q of component %q: not simulated", f.Mode, f.Component)
 }
 
-// paris reports whether the fault is a crack that follows a Paris law.
-func (f Fault) paris() bool { return f.Mode == asset.GearTooth }
+func (f Fault) validateSensor() error {
+	if signalComponent(f.Signal) == noSignal {
+		return fmt.Errorf("signal %q: no such channel or metric", f.Signal)
+	}
+	switch f.Sensor {
+	case Stuck, Drift, Dropout, Spikes, Bias, Gap:
+		return nil
+	case Swapped:
+		if partner(f.Signal) != "" {
+			return nil
+		}
+		return fmt.Errorf("signal %q: no other one that it could be swapped with", f.Signal)
+	case Clock:
+		if channelOf(f.Signal) >= 0 {
+			return nil
+		}
+		return fmt.Errorf("signal %q: want a channel, whose clock can be wrong", f.Signal)
+	}
+	return fmt.Errorf("sensor %q: want stuck, drift, dropout, spikes, bias, gap, swapped or clock", f.Sensor)
+}
+
+// growth is the fault's law with what its zero stands for.
+func (f Fault) growth() Growth {
+	switch {
+	case f.Growth.Law != "":
+		return f.Growth
+	case f.Mode == asset.GearTooth:
+		return Growth{Law: Paris, Shape: parisStart}
+	default:
+		return Growth{Law: Exponential, Shape: growthRate}
+	}
+}
 
 // Severity is how bad the fault is at t, 0–1; 0 again when the part was replaced,
-// 72 h after the failure. A crack follows da/dN ∝ a^{3/2} (Paris, exponent 3)
-// in closed form, everything else (e^{3u}−1)/(e³−1) with u the share of life.
-// A sensor fault is there or not.
+// 72 h after the failure. A sensor fault is there or not.
 func (f Fault) Severity(t time.Time) float64 {
 	if t.Before(f.Onset) {
 		return 0
@@ -90,31 +135,26 @@ func (f Fault) Severity(t time.Time) float64 {
 		return 0
 	}
 	u := min(1, float64(t.Sub(f.Onset))/float64(f.Failure.Sub(f.Onset)))
-	if f.paris() {
-		r := math.Sqrt(parisStart)
-		r /= 1 - u*(1-r)
-		return r * r
-	}
-	return math.Expm1(growthRate*u) / math.Expm1(growthRate)
+	return f.growth().severity(u)
 }
 
-// reached is the instant at which the severity is s.
+// effect is the severity at t, less where the fault is a faint one.
+func (f Fault) effect(t time.Time) float64 {
+	s := f.Severity(t)
+	if f.Strength > 0 {
+		s *= f.Strength
+	}
+	return s
+}
+
+// reached is the first instant at which the severity is s.
 func (f Fault) reached(s float64) time.Time {
-	return f.Onset.Add(time.Duration(f.lifeAt(s) * float64(f.Failure.Sub(f.Onset))))
-}
-
-// lifeAt inverts Severity: the share of life at which it is s.
-func (f Fault) lifeAt(s float64) float64 {
-	if f.paris() {
-		r := math.Sqrt(parisStart)
-		return max(0, (1-r/math.Sqrt(s))/(1-r))
-	}
-	return math.Log1p(s*math.Expm1(growthRate)) / growthRate
+	return f.Onset.Add(time.Duration(f.growth().lifeAt(s) * float64(f.Failure.Sub(f.Onset))))
 }
 
 // grown moves the onset so that the severity is s at t.
 func (f Fault) grown(s float64, t time.Time) Fault {
-	u := f.lifeAt(s)
+	u := f.growth().lifeAt(s)
 	f.Onset = f.Failure.Add(-time.Duration(float64(f.Failure.Sub(t)) / (1 - u)))
 	return f
 }
@@ -128,8 +168,17 @@ func (f Fault) stops(t time.Time) bool {
 }
 
 // detectable is the severity from which the fault shows. For an impulse train
-// that is where its RMS is −10 dB of the healthy channel.
+// that is where its RMS is −10 dB of the healthy channel. A faint one gets there
+// later, at its failure at the latest.
 func (f Fault) detectable() float64 {
+	s := f.shows()
+	if f.Strength > 0 {
+		s = min(1, s/f.Strength)
+	}
+	return s
+}
+
+func (f Fault) shows() float64 {
 	switch f.Mode {
 	case asset.InnerRace, asset.OuterRace, asset.RollingElement:
 		x := math.Pow(10, (detectableDB-snrAtOneDB)/20) * math.Expm1(severityRate)
@@ -147,13 +196,15 @@ type wear struct {
 	lubricant, winding, icing                  float64
 	tooth, imbalance, misalignment, looseness  float64
 	races                                      [][3]float64 // of each channel: inner, outer, element
+	mainBearing, gears                         float64      // worn
+	blades                                     [3]float64   // cracked
 }
 
 func (f *Farm) wearOf(turbine int, t time.Time) wear {
 	w := wear{races: make([][3]float64, len(voices))}
 	for _, x := range f.faults[turbine] {
 		if x.Mode != asset.SensorFault {
-			w.add(x, x.Severity(t))
+			w.add(x, x.effect(t))
 		}
 	}
 	return w
@@ -171,6 +222,14 @@ func (w *wear) add(x Fault, s float64) {
 		default:
 			raise(&w.generatorFouling)
 		}
+	case asset.Wear:
+		if x.Component == "gearbox" {
+			raise(&w.gears)
+		} else {
+			raise(&w.mainBearing)
+		}
+	case asset.Crack:
+		raise(&w.blades[bladeOf(x.Component)])
 	case asset.Lubrication:
 		raise(&w.lubricant)
 	case asset.Electrical:

@@ -50,6 +50,7 @@ type build struct {
 	modes                           [][3]float64 // factor on each resonance
 	ring                            []float64    // factor on the impact resonance
 	slip                            []float64    // of the bearing at each channel
+	flap, edge                      [3]float64   // natural frequency of each blade at rest and 20 °C, Hz
 }
 
 func newBuild(tab *tables, seed uint64, turbine int) build {
@@ -74,6 +75,9 @@ func newBuild(tab *tables, seed uint64, turbine int) build {
 		b.ring = append(b.ring, 1+modeSpread*rnd.normal())
 		b.slip = append(b.slip, slipMean+slipSpread*rnd.normal())
 	}
+	for i := range b.flap {
+		b.flap[i], b.edge[i] = flapHz*(1+bladeSpread*rnd.normal()), edgeHz*(1+bladeSpread*rnd.normal())
+	}
 	return b
 }
 
@@ -83,7 +87,7 @@ func (b *build) warm(t warmth, o operating, w wear, dt float64) warmth {
 	target := o.airC + nacelleIdleK + (nacelleRiseK-nacelleIdleK)*max(0, o.load())
 	t.nacelle = target + (t.nacelle-target)*math.Exp(-dt/nacelleTauS)
 
-	friction := 1 + frictionLoss*w.friction
+	friction := 1 + frictionLoss*w.friction + bearingWearLoss*w.mainBearing
 	p1, p2 := b.front.losses(o, friction, friction)
 	t.front = b.front.step(t.front, p1, p2, t.nacelle, dt)
 	p1, p2 = b.rear.losses(o, 1+0.4*frictionLoss*w.friction, 1+0.4*frictionLoss*w.friction)
@@ -91,7 +95,7 @@ func (b *build) warm(t warmth, o operating, w wear, dt float64) warmth {
 
 	gearbox := b.gearbox
 	gearbox.r2a *= 1 + foulingR2a*w.gearboxFouling
-	p1, p2 = gearbox.losses(o, 1+lubricantLoss*w.lubricant, 1)
+	p1, p2 = gearbox.losses(o, 1+lubricantLoss*w.lubricant+gearWearLoss*w.gears, 1+gearWearLoss*w.gears)
 	t.gearbox = gearbox.step(t.gearbox, p1, p2, t.nacelle, dt)
 
 	generator := b.generator

@@ -22,6 +22,9 @@ func (s *synth) faultTrains(v *voice, b *build, channel int, w wear, o operating
 	}
 	force := loadFactor(load) * o.speed()
 	inner, outer, element, cage := orders(bearings[v.component])
+	if v.component == "main-bearing" { // on the rotor's shaft
+		inner, outer, element, cage = inner/gearRatio, outer/gearRatio, element/gearRatio, cage/gearRatio
+	}
 	slip := 1 - b.slip[channel]
 	add := func(severity float64, t train) {
 		if severity <= 0 {

@@ -9,12 +9,15 @@ import (
 
 const accelerationUnit = "m/s²"
 
-// metrics of a turbine, in the order in which they are sent; the component is
-// the one that a fault of the metric's sensor is booked on.
-var metrics = []struct {
+// metric is a value of the telemetry; the component is the one that a fault of its
+// sensor is booked on.
+type metric struct {
 	name, unit, component string
 	scale                 float64 // what a bias or drift of this sensor is measured in
-}{
+}
+
+// metrics of a turbine, in the order in which they are sent.
+var metrics = []metric{
 	{"wind_speed", "m/s", "rotor", 1},
 	{"rotor_speed", "rpm", "rotor", 1},
 	{"generator_power", "kW", "generator", 300},
@@ -36,7 +39,7 @@ func signalComponent(signal string) string {
 			return v.component
 		}
 	}
-	for _, m := range metrics {
+	for _, m := range allMetrics {
 		if m.name == signal {
 			return m.component
 		}
@@ -110,11 +113,14 @@ func (f *Farm) nameplate(turbine int) asset.Nameplate {
 			n.Components[i].Bearing = &b
 		}
 	}
-	for _, v := range voices {
+	for _, v := range voices[:fastVoices] {
 		n.Channels = append(n.Channels, asset.Channel{Name: v.name, Kind: "acceleration", Unit: accelerationUnit, RateHz: f.opt.RateHz, Component: v.component})
 	}
 	for _, m := range metrics {
 		n.Metrics = append(n.Metrics, asset.Metric{Name: m.name, Unit: m.unit})
+	}
+	if f.opt.Extended {
+		extend(&n)
 	}
 	return n
 }

@@ -58,7 +58,7 @@ type synth struct {
 // but the record's own operating point.
 func (f *Farm) newSynth(turbine, channel int, begin time.Time) *synth {
 	v, b := &voices[channel], &f.builds[turbine]
-	s := &synth{tab: f.tab, rate: f.opt.RateHz, at: -warmUp, rnd: newStream(f.tab, f.opt.Seed, turbine, v.name, begin.UnixNano())}
+	s := &synth{tab: f.tab, rate: f.trueRate(turbine, channel, begin), at: -warmUp, rnd: newStream(f.tab, f.opt.Seed, turbine, v.name, begin.UnixNano())}
 	// The operating point is that of the last telemetry instant.
 	o := f.operation(turbine, f.opt.Start.Add(begin.Sub(f.opt.Start).Truncate(f.opt.TelemetryEvery)))
 	w := f.wearOf(turbine, begin)
@@ -75,7 +75,10 @@ func (f *Farm) newSynth(turbine, channel int, begin time.Time) *synth {
 		s.lineLevel = level * v.line
 	}
 	if v.component == "gearbox-bearing" {
-		noise *= 1 + lubricantNoise*w.lubricant
+		noise *= 1 + lubricantNoise*w.lubricant + gearWearNoise*w.gears
+	}
+	if v.component == "main-bearing" {
+		noise *= 1 + bearingWearNoise*w.mainBearing
 	}
 	s.phases(v)
 	s.shaftAngles(v, o, w, tonal, level)

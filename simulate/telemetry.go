@@ -18,7 +18,7 @@ type plant struct {
 // have settled when it begins.
 func (f *Farm) newPlant(turbine int) plant {
 	_, air := f.weather.at(turbine, f.opt.Start.Add(-airSharesTherm))
-	p := plant{held: make([]float64, len(metrics)), holding: make([]bool, len(metrics))}
+	p := plant{held: make([]float64, len(allMetrics)), holding: make([]bool, len(allMetrics))}
 	p.warmth = warmth{nacelle: air, front: masses{air, air}, rear: masses{air, air}, gearbox: masses{air, air}, generator: masses{air, air}}
 	steps := int64(airSharesTherm / f.opt.TelemetryEvery)
 	for i := -steps; i < 0; i++ {
@@ -42,7 +42,10 @@ func (f *Farm) operation(turbine int, t time.Time) operating {
 	o := operate(&rnd, wind, air, min(turbSpanMax, int(f.opt.TelemetryEvery.Seconds())))
 	for _, x := range f.faults[turbine] {
 		if x.Mode == asset.Icing {
-			o.powerW *= 1 - icingLoss*x.Severity(t)
+			o.powerW *= 1 - icingLoss*x.effect(t)
+		}
+		if x.Mode == asset.Wear && x.Component == "gearbox" {
+			o.powerW *= 1 - gearWearPower*x.effect(t)
 		}
 	}
 	return o
@@ -55,10 +58,15 @@ func (f *Farm) telemetry(turbine int, t time.Time) (r asset.Reading, have bool) 
 	o, w := f.operation(turbine, t), f.wearOf(turbine, t)
 	p.warmth = f.builds[turbine].warm(p.warmth, o, w, f.opt.TelemetryEvery.Seconds())
 	rnd := newStream(f.tab, f.opt.Seed, turbine, "telemetry", t.UnixNano())
-	values := measure(&rnd, o, p.warmth)
+	honest := measure(&rnd, o, p.warmth)
+	values := honest[:]
+	if f.opt.Extended {
+		values = append(values, f.bladeFrequencies(turbine, o, w, t)...)
+	}
+	f.rewire(turbine, values, t)
 	points := make([]asset.Point, 0, len(values))
 	for i, v := range values {
-		m := &metrics[i]
+		m := &allMetrics[i]
 		v, quality, sent := f.sense(turbine, i, v, t)
 		if sent {
 			points = append(points, asset.Point{Metric: m.name, Value: v, Unit: m.unit, Quality: quality})
@@ -95,7 +103,7 @@ func measure(rnd *stream, o operating, w warmth) [10]float64 {
 
 // sense passes a true value of metric i through its sensor.
 func (f *Farm) sense(turbine, i int, v float64, t time.Time) (value, quality float64, sent bool) {
-	p, m := &f.turbine[turbine], &metrics[i]
+	p, m := &f.turbine[turbine], &allMetrics[i]
 	quality, sent = 100, true
 	stuck := false
 	for _, x := range f.faults[turbine] {

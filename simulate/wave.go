@@ -10,7 +10,7 @@ import (
 // wave is the block of the current slot. sound false leaves the synthesis out;
 // a block that is asked for later makes up for it.
 func (f *Farm) wave(start time.Time, n int, sound bool) (r asset.Reading, have bool) {
-	turbine, channel := f.slot/len(voices), f.slot%len(voices)
+	turbine, channel := f.slot/fastVoices, f.slot%fastVoices
 	v := &voices[channel]
 	r = asset.Reading{Asset: assetID(turbine), Time: f.blockEnd(start, n)}
 	if f.sensorFault(turbine, v.name, Gap, start) != nil {
@@ -23,14 +23,14 @@ func (f *Farm) wave(start time.Time, n int, sound bool) (r asset.Reading, have b
 	begin := f.opt.Start.Add(time.Duration(f.record) * f.opt.WaveEvery)
 	s := f.synths[f.slot]
 	if s == nil {
-		s = f.newSynth(turbine, channel, begin)
+		s = f.newSynth(turbine, f.wired(turbine, channel, begin), begin)
 		f.synths[f.slot] = s
 	}
 	for s.blocks < f.block { // passed over without a sound
 		s.fill(make([]float32, f.blockSamples()))
 	}
 	s.fill(samples)
-	f.distort(turbine, v.name, start, samples)
+	f.distort(turbine, v.name, f.opt.RateHz, start, samples)
 	r.Wave = &asset.Waveform{
 		Channel: v.name, Start: start, RateHz: f.opt.RateHz, Unit: accelerationUnit, Samples: samples,
 		Quality: 100, First: f.block == 0, Last: f.block == f.blocks-1,
@@ -50,7 +50,7 @@ func (f *Farm) sensorFault(turbine int, signal string, kind Sensor, t time.Time)
 }
 
 // distort passes a block through the accelerometer's faults.
-func (f *Farm) distort(turbine int, channel string, start time.Time, x []float32) {
+func (f *Farm) distort(turbine int, channel string, rateHz float64, start time.Time, x []float32) {
 	gain, offset := 1.0, 0.0
 	if f.sensorFault(turbine, channel, Dropout, start) != nil {
 		gain = waveDropShare
@@ -72,7 +72,7 @@ func (f *Farm) distort(turbine int, channel string, start time.Time, x []float32
 	}
 	if f.sensorFault(turbine, channel, Spikes, start) != nil {
 		rnd := newStream(f.tab, f.opt.Seed, turbine, channel+"/spikes", start.UnixNano())
-		for range max(1, int(waveSpikeHz*float64(len(x))/f.opt.RateHz)) {
+		for range max(1, int(waveSpikeHz*float64(len(x))/rateHz)) {
 			i := int(rnd.uniform() * float64(len(x)))
 			x[i] += float32(math.Copysign(waveSpikeMS2, rnd.normal()))
 		}

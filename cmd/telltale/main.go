@@ -33,7 +33,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Example: "  telltale demo\n  telltale backtest data/femto --out out/femto",
 	}
 	root.AddCommand(
-		demoCommand(), runCommand(), checkCommand(), backtestCommand(), simulateCommand(), versionCommand(),
+		demoCommand(), runCommand(), checkCommand(), backtestCommand(), simulateCommand(), farmProofCommand(), versionCommand(),
 		alertsCommand(),
 		benchCommand(),
 		featuresCommand(),

@@ -27,6 +27,7 @@ type simulation struct {
 	healthy            bool
 	learning           time.Duration
 	force              bool
+	profile            string
 }
 
 func simulateCommand() *cobra.Command {
@@ -38,6 +39,9 @@ func simulateCommand() *cobra.Command {
 		Example: "  telltale simulate --out farm --turbines 20 --for 720h --learning 240h\n  telltale simulate --live mqtt://127.0.0.1:1883 --speed 60",
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.useProfile(cmd.Flags().Changed); err != nil {
+				return err
+			}
 			return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -54,8 +58,32 @@ func simulateCommand() *cobra.Command {
 	f.DurationVar(&s.learning, "learning", 0, "commissioning span written to dataset.yaml")
 	f.StringVar(&s.name, "name", "simulated-farm", "name of the dataset")
 	f.Float64Var(&s.speed, "speed", 60, "with --live: event seconds for each second of the wall clock")
+	f.StringVar(&s.profile, "profile", "", "year: extended turbines over a year, with faults that grow by several laws; empty: as the other flags say")
 	f.BoolVar(&s.force, "force", false, "write into a folder that holds a dataset")
 	return c
+}
+
+const profileYear = "year"
+
+// yearLearning is the commissioning span of the profile year.
+const yearLearning = 60 * 24 * time.Hour
+
+// useProfile sets what the profile says and no flag did.
+func (s *simulation) useProfile(changed func(string) bool) error {
+	switch s.profile {
+	case "":
+		return nil
+	case profileYear:
+	default:
+		return fmt.Errorf("%w: --profile %q: want year, or nothing", errUsage, s.profile)
+	}
+	if !changed("for") {
+		s.lasts = 365 * 24 * time.Hour
+	}
+	if !changed("learning") {
+		s.learning = yearLearning
+	}
+	return nil
 }
 
 func (s *simulation) run(ctx context.Context, stdout, stderr io.Writer) error {
@@ -66,10 +94,17 @@ func (s *simulation) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w: --start %q: want RFC 3339, such as 2026-01-01T00:00:00Z", errUsage, s.start)
 	}
-	farm, err := simulate.New(simulate.Options{
+	opt := simulate.Options{
 		Turbines: s.turbines, Seed: s.seed, Start: start, Duration: s.lasts, WaveEvery: s.waveEvery, WaveSeconds: s.waveSeconds,
 		Healthy: s.healthy, Learning: asset.Learning{DurationS: s.learning.Seconds()},
-	})
+	}
+	if s.profile == profileYear {
+		opt.Extended = true
+		if opt.Faults = simulate.YearScenario(opt); s.healthy {
+			opt.Faults = nil
+		}
+	}
+	farm, err := simulate.New(opt)
 	if err != nil {
 		return err
 	}
@@ -115,6 +150,9 @@ func (s *simulation) write(ctx context.Context, farm *simulate.Farm, stdout, std
 		}
 	}
 	if err := out.Close(labels(farm.Labels()), farmReadme(s)); err != nil {
+		return err
+	}
+	if err := writeLines(s.out+"/truth.ndjson", truths(farm.Labels())); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "%s: %d turbines, %d readings, %d labels\n", s.out, s.turbines, readings, len(farm.Labels()))
@@ -171,4 +209,25 @@ func labels(from []simulate.Label) []dataset.Label {
 func farmReadme(s *simulation) string {
 	return fmt.Sprintf("# %s\n\nSimulated by telltale simulate, version %s of the simulator: %d turbines, seed %d, from %s for %s.\nNothing here was measured. Free to use (CC0).\n",
 		s.name, simulate.Version, s.turbines, s.seed, s.start, s.lasts)
+}
+
+// truthLine is a line of truth.ndjson: what labels.csv has no column for.
+type truthLine struct {
+	Asset       asset.ID   `json:"asset"`
+	Component   string     `json:"component"`
+	Mode        asset.Mode `json:"mode"`
+	Kind        string     `json:"kind"`
+	TOnset      time.Time  `json:"t_onset"`
+	TDetectable time.Time  `json:"t_detectable"`
+	TFailure    time.Time  `json:"t_failure,omitzero"`
+}
+
+func truths(from []simulate.Label) []truthLine {
+	var out []truthLine
+	for _, l := range from {
+		if l.Kind == "failure" || l.Kind == "fault" {
+			out = append(out, truthLine{l.Asset, l.Component, l.Mode, l.Kind, l.Onset, l.Detectable, l.Failure})
+		}
+	}
+	return out
 }
