@@ -86,7 +86,7 @@ func (c consumption) rate() (mean, variance, n float64) {
 }
 
 // limitNodes are points of equal probability of the life at failure.
-const limitNodes = 21
+const limitNodes = 15
 
 // remaining is the time to failure. The share sure is known to be used; what is left
 // beside it is log-normal around 1−sure with standard deviation sd of its logarithm,
@@ -122,7 +122,23 @@ func (c consumption) remaining(o spending) (rul asset.RUL, failP float64) {
 		}
 		return p / limitNodes
 	}
-	at := func(p float64) float64 { return quantileOf(cdf, p, 1e-6, 1e9) }
+	lo, hi := 1e-6, 1e9
+	at := func(p float64) float64 { // bisection in ln t, to a thousandth
+		if cdf(lo) >= p {
+			return lo
+		}
+		for b := hi; b > 1.001*lo; {
+			if mid := math.Sqrt(lo * b); cdf(mid) >= p {
+				b = mid
+			} else {
+				lo = mid
+			}
+		}
+		if lo > hi/1.01 {
+			return math.Inf(1)
+		}
+		return lo
+	}
 	return tidy(at(0.1), at(0.5), at(0.9)), cdf(o.horizonH)
 }
 
