@@ -122,24 +122,28 @@ func (c consumption) remaining(o spending) (rul asset.RUL, failP float64) {
 		}
 		return p / limitNodes
 	}
-	lo, hi := 1e-6, 1e9
-	at := func(p float64) float64 { // bisection in ln t, to a thousandth
-		if cdf(lo) >= p {
-			return lo
-		}
-		for b := hi; b > 1.001*lo; {
-			if mid := math.Sqrt(lo * b); cdf(mid) >= p {
-				b = mid
-			} else {
-				lo = mid
-			}
-		}
-		if lo > hi/1.01 {
-			return math.Inf(1)
-		}
+	at := func(p float64) float64 { return reached(cdf, p) }
+	return tidy(at(0.1), at(0.5), at(0.9)), cdf(o.horizonH)
+}
+
+// reached is when a distribution of hours comes to p, by bisection in ln t to 1e-4;
+// +Inf beyond maxRULH.
+func reached(cdf func(h float64) float64, p float64) float64 {
+	lo, hi := 1e-6, 2.0*maxRULH
+	if cdf(lo) >= p {
 		return lo
 	}
-	return tidy(at(0.1), at(0.5), at(0.9)), cdf(o.horizonH)
+	if cdf(hi) < p {
+		return math.Inf(1)
+	}
+	for hi > 1.0001*lo {
+		if mid := math.Sqrt(lo * hi); cdf(mid) >= p {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return math.Sqrt(lo * hi)
 }
 
 // spending is what a law says of the life that it adds up.
