@@ -127,7 +127,7 @@ func TestUKFAtItsEdges(t *testing.T) {
 		if ok {
 			_, ok = f.update(1.5, levelOf, 0.1, math.Inf(1))
 		}
-		if ok != tc.ok || ok && !(finite(f.x) && finite(f.p)) {
+		if ok != tc.ok || ok && (!finite(f.x) || !finite(f.p)) {
 			t.Errorf("%s: %v, x %v, P %v", name, ok, f.x, f.p)
 		}
 	}

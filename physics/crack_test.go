@@ -31,7 +31,7 @@ func TestCrackGrowsByTheRangesOfASignal(t *testing.T) {
 	}
 	// The newest ranges are as many of each, felt at R = 0 as much as at their own.
 	large, small := 200/math.Sqrt(1-20.0/220), 60/math.Sqrt(1-100.0/160)
-	if got, want := s.X[crackStress], math.Cbrt((math.Pow(large, 3)+math.Pow(small, 3))/2); math.Abs(got/want-1) > 1e-9 {
+	if got, want := s.X[crackStress], math.Cbrt((large*large*large+small*small*small)/2); math.Abs(got/want-1) > 1e-9 {
 		t.Errorf("equivalent range %v, want %v", got, want)
 	}
 	if got, want := s.X[crackRate], 0.5*3600.0; math.Abs(got/want-1) > 0.01 {
