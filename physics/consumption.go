@@ -153,15 +153,16 @@ type spending struct {
 	blockH   float64
 	horizonH float64
 	limit    float64
-	declared bool // the life is the user's own, not a default
+	declared bool // the life is known, not a default
 }
 
 // assess says what a consumed life means: the score is the share used, and only
 // beyond the limit, where the law speaks up, is there a probability of failure.
-// Before, a used share is an age and no sign of a fault.
+// Before, a used share is an age and no sign of a fault; and of a life that was only
+// assumed it is never more than that.
 func (c consumption) assess(a *asset.Assessment, o spending) {
 	a.Score, a.Limit = number(c[usedTotal]), asset.Number(o.limit)
-	a.Abnormal = c[usedTotal] >= o.limit
+	a.Abnormal = o.declared && c[usedTotal] >= o.limit
 	rul, failP := c.remaining(o)
 	a.RUL = rul
 	if a.Abnormal {

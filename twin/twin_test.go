@@ -145,7 +145,7 @@ func TestSaveReturnsOnlyWhatChanged(t *testing.T) {
 	if b, ok := tw.Save()["law/gone/growth/1"]; !ok || len(b) != 0 {
 		t.Error("the part of a law that is gone was not deleted")
 	}
-	for name, b := range map[string]string{"life": "{", "at": `{"version":"x"}`, "law/gearbox/crack/1": "[]", "other": "{}"} {
+	for name, b := range map[string]string{"life": "{", "at": `{"version":"x"}`, "law/gearbox/crack/2": "[]", "other": "{}"} {
 		if err := tw.Load(map[string][]byte{name: []byte(b)}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("Load(%s: %s) = %v, want an error that names the part", name, b, err)
 		}
