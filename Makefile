@@ -86,9 +86,11 @@ test-sap: ## the SAP adapter against the stand-in named by TELLTALE_SAP_SANDBOX
 test-data: build ## acceptance on the folder of dataset folders named by TELLTALE_DATA
 	@if [ -z "$${TELLTALE_DATA:-}" ] || [ ! -d "$$TELLTALE_DATA" ]; then echo "skipped: no data at $${TELLTALE_DATA:-TELLTALE_DATA (not set)}"; \
 	else export TELLTALE_DATA="$$(cd "$$TELLTALE_DATA" && pwd)"; \
-	go test -count=1 -timeout 10m $(TESTFLAGS) -run 'Data|Folder|Virkler' ./dataset ./physics; \
+	go test -count=1 -timeout 10m $(TESTFLAGS) -run 'Data|Folder' ./dataset ./physics; \
 	go test -count=1 -timeout 30m -tags accept $(TESTFLAGS) -run '^TestAcceptData$$/$(SETS)' ./cmd/telltale; \
-	go test -count=1 -timeout 10m -tags accept -v -run '^TestAcceptModelFigures' ./cmd/telltale; fi
+	go test -count=1 -timeout 10m -tags accept -v -run '^TestAcceptModelFigures' ./cmd/telltale; \
+	go test -count=1 -timeout 10m -v -run 'Virkler' ./physics; \
+	go test -count=1 -timeout 10m -tags accept -v -run '^TestAcceptFigures' ./cmd/telltale; fi
 
 test-crash: onnxruntime ## kills, full disks and restarts
 	go test -race -count=1 $(TESTFLAGS) -run 'Kill|Crash|DiskFull|Torn|Restart' ./pipeline ./store/... ./workorders/... ./ingest/...

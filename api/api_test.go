@@ -52,7 +52,7 @@ func TestFleetIsOrderedByUrgency(t *testing.T) {
 	if states["WT-07"] != "learning" || states["WT-08"] != "silent" || states["WT-01"] != "healthy" || states["WT-05"] != "watch" {
 		t.Errorf("states are %v", states)
 	}
-	if !strings.Contains(w.Body.String(), `"id":"WT-08","kind":"wind-turbine","group":"north","criticality":3,"state":"silent","component":"","mode":"","risk":null,"horizon_h":null,"rul_h":{"p10":null,"p50":null,"p90":null},"severity":null`) {
+	if !strings.Contains(w.Body.String(), `"id":"WT-08","kind":"wind-turbine","group":"north","criticality":3,"state":"silent","component":"","mode":"","risk":null,"horizon_h":null,"rul_h":{"p10":null,"p50":null,"p90":null,"fail_48h":null},"severity":null`) {
 		t.Errorf("an asset that was never heard of has numbers: %s", w.Body)
 	}
 }

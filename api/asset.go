@@ -36,12 +36,16 @@ type Verdict struct {
 	Mode         asset.Mode         `json:"mode"`
 	Modes        map[string]float64 `json:"modes,omitempty"`
 	Evidence     []asset.Evidence   `json:"evidence,omitempty"`
+
+	Certainty asset.Certainty      `json:"certainty"`
+	Sources   []asset.Contribution `json:"sources,omitempty"` // of the newest verdict: what each source said, or why nothing
 }
 
 func verdict(r asset.Risk) Verdict {
 	v := Verdict{
 		Time: r.Time.UTC(), Asset: r.Asset, Component: r.Component, Risk: r.Risk, HorizonH: r.HorizonH, Anomaly: r.Anomaly,
 		MLScore: r.MLScore, MLP: r.MLP, PhysicsScore: r.PhysicsScore, RuleScore: r.RuleScore, RUL: r.RUL, Mode: r.Mode, Evidence: r.Evidence,
+		Certainty: r.Certainty, Sources: r.Sources,
 	}
 	if len(r.Modes) > 0 {
 		v.Modes = make(map[string]float64, len(r.Modes))
@@ -155,7 +159,7 @@ func (s *server) risks(r *http.Request) (any, error) {
 	out := make([]Verdict, len(rows))
 	for i, x := range rows {
 		out[i] = verdict(x)
-		out[i].Evidence = nil
+		out[i].Evidence, out[i].Sources = nil, nil
 	}
 	return map[string]any{"risks": out}, nil
 }

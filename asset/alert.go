@@ -17,7 +17,14 @@ type Alert struct {
 	HorizonH  float64    `json:"horizon_h"`
 	RUL       RUL        `json:"rul_h"`
 	Evidence  []Evidence `json:"evidence"`
-	Changes   []Change   `json:"changes,omitempty"`
+
+	Certainty *Certainty     `json:"certainty,omitempty"` // as of Opened; nil where nothing is known of it
+	Sources   []Contribution `json:"sources,omitempty"`   // what every source said, also those that argue against
+
+	Group      string `json:"group,omitempty"`      // of the alert list: alerts of one cause share it
+	Suppressed Reason `json:"suppressed,omitempty"` // why the alert list does not show it by itself
+
+	Changes []Change `json:"changes,omitempty"`
 }
 
 // Change is one step in the life of an alert.

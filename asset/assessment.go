@@ -1,6 +1,9 @@
 package asset
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Mode is a failure mode; the empty mode means healthy, or nothing to say.
 type Mode string
@@ -29,19 +32,42 @@ const (
 // View is one of the three independent ways in which a component is judged.
 type View string
 
-// The views. Sources of one view are correlated, so fusion lets the strongest
-// of a view speak and never adds them up.
+// The views. Within one, sources that judge by the same group of signals are
+// correlated: fusion lets the strongest of them speak and never adds them up.
 const (
 	Learned View = "ml"      // a trained model
 	Derived View = "physics" // a physical law
 	Ruled   View = "rule"    // a limit, a zone, a statistical detector
 )
 
+// Group is a kind of signal. Sources of one view that judge by different groups
+// are independent enough to add up.
+type Group string
+
+// The groups. What reads several is mixed, and so correlated with each of them.
+const (
+	GroupVibration  Group = "vibration"
+	GroupAcoustic   Group = "acoustic"
+	GroupThermal    Group = "thermal"
+	GroupElectrical Group = "electrical"
+	GroupOil        Group = "oil"
+	GroupStrain     Group = "strain"
+	GroupProcess    Group = "process"
+	GroupUsage      Group = "usage" // consumed life, from load and speed
+	GroupMixed      Group = "mixed"
+)
+
+// Groups are all of them.
+func Groups() []Group {
+	return []Group{GroupVibration, GroupAcoustic, GroupThermal, GroupElectrical, GroupOil, GroupStrain, GroupProcess, GroupUsage, GroupMixed}
+}
+
 // Assessment is what one source says of one component at one instant.
 type Assessment struct {
 	Component string
 	View      View
 	Source    string    // name of the detector, law or model
+	Group     Group     // of signals that it judges by; empty: fusion tells it from the evidence
 	Time      time.Time // of the newest sample used
 	Score     Number    // higher is worse; the source's own scale
 	Limit     Number    // at which the source speaks up, on the scale of Score
@@ -57,15 +83,32 @@ type Assessment struct {
 	Reason    Reason // why Trust is 0
 }
 
-// RUL is the remaining useful life in hours; P90 is missing when it lies beyond the horizon.
+// SoonH is the hours that RUL.Soon looks ahead.
+const SoonH = 48
+
+// RUL is the distribution of the remaining useful life: quantiles in hours with
+// P10 ≤ P50 ≤ P90, missing where they lie beyond the horizon, and the probability
+// of a failure within SoonH, missing when nothing supports one.
 type RUL struct {
-	P10 Number `json:"p10"`
-	P50 Number `json:"p50"`
-	P90 Number `json:"p90"`
+	P10  Number `json:"p10"`
+	P50  Number `json:"p50"`
+	P90  Number `json:"p90"`
+	Soon Number `json:"fail_48h"`
 }
 
 // NoRUL is a remaining useful life that nobody knows.
-func NoRUL() RUL { return RUL{Missing(), Missing(), Missing()} }
+func NoRUL() RUL { return RUL{Missing(), Missing(), Missing(), Missing()} }
+
+// UnmarshalJSON leaves missing what the text does not have.
+func (r *RUL) UnmarshalJSON(b []byte) error {
+	type fields RUL // without this method
+	f := fields(NoRUL())
+	if err := json.Unmarshal(b, &f); err != nil {
+		return err
+	}
+	*r = RUL(f)
+	return nil
+}
 
 // Evidence is one fact that a person can check.
 type Evidence struct {
@@ -75,22 +118,4 @@ type Evidence struct {
 	Limit  Number `json:"limit"`
 	Weight Number `json:"weight"` // share of the log odds
 	Text   string `json:"text"`
-}
-
-// Risk is the fused verdict for one component at one instant.
-type Risk struct {
-	Time         time.Time
-	Asset        ID
-	Component    string
-	Risk         Number // probability of failure within HorizonH, 0–1; missing while learning
-	HorizonH     float64
-	Anomaly      bool // the verdict for this instant, not latched
-	MLScore      Number
-	MLP          Number
-	PhysicsScore Number
-	RuleScore    Number
-	RUL          RUL
-	Mode         Mode
-	Modes        map[Mode]float64
-	Evidence     []Evidence
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -82,7 +83,7 @@ type Detector struct {
 // Law is one law of the derived view, made once for each component in scope.
 type Law struct {
 	Name    string  `yaml:"name"`
-	Use     string  `yaml:"use"` // bearing-life, thermal, heat-balance, growth, exponential, regression, crack, fatigue, ageing, archard
+	Use     string  `yaml:"use"` // bearing-life, thermal, heat-balance, growth, exponential, regression, crack, fatigue, ageing, archard, structure
 	For     Scope   `yaml:"for,omitempty"`
 	Options Section `yaml:"options,omitempty"`
 }
@@ -102,6 +103,12 @@ type Fusion struct {
 	CapRule     float64 `yaml:"cap_rule,omitempty"`
 	HalfLifeH   float64 `yaml:"half_life_h,omitempty"`
 	AnomalyRisk float64 `yaml:"anomaly_risk,omitempty"`
+
+	HalfLives map[string]float64 `yaml:"half_lives_h,omitempty"`      // by group of signals; others have half_life_h
+	Weights   map[string]float64 `yaml:"weights,omitempty"`           // by group; default 1
+	Groups    map[string]string  `yaml:"groups,omitempty"`            // of a source, channel or metric, over what its kind or unit says
+	Modes     bool               `yaml:"independent_modes,omitempty"` // one probability for each failure mode, joined by noisy-OR
+	Leak      float64            `yaml:"leak,omitempty"`              // probability of a failure that no mode explains, with independent_modes
 }
 
 // Alarm turns risk over time into alerts; see pipeline.AlarmOptions.
@@ -111,6 +118,7 @@ type Alarm struct {
 	M      int     `yaml:"m,omitempty"`
 	N      int     `yaml:"n,omitempty"`
 	DwellH float64 `yaml:"dwell_h,omitempty"`
+	Rise   int     `yaml:"rise,omitempty"`
 }
 
 // Orders says which alerts ask for work.
@@ -183,6 +191,9 @@ func (c Class) Validate() error {
 	check(c.Waveform.WindowS >= 0, "waveform.window_s", c.Waveform.WindowS, "seconds, 0 for the whole record")
 	check(c.Waveform.Hop >= 0 && c.Waveform.Hop <= 1, "waveform.hop", c.Waveform.Hop, "a share in (0, 1]")
 	check(c.Fusion.Prior >= 0 && c.Fusion.Prior < 1, "fusion.prior", c.Fusion.Prior, "a probability below 1")
+	check(c.Fusion.Leak >= 0 && c.Fusion.Leak < 1, "fusion.leak", c.Fusion.Leak, "a probability below 1")
+	c.Fusion.check(check)
+	check(c.Alarm.Rise >= 0, "alarm.rise", c.Alarm.Rise, "evaluations in a row, 0 for the default")
 	check(c.Alarm.On >= 0 && c.Alarm.On < 1, "alarm.on", c.Alarm.On, "a probability below 1")
 	check(c.Alarm.M <= c.Alarm.N, "alarm.m", c.Alarm.M, "at most alarm.n")
 	check(c.Orders.MaxSeverity >= 0 && c.Orders.MaxSeverity <= 4, "orders.max_severity", c.Orders.MaxSeverity, "1 to 4")
@@ -206,6 +217,25 @@ func (c Class) Validate() error {
 	}
 	return errors.Join(bad...)
 }
+
+// check holds the groups to the vocabulary.
+func (f Fusion) check(check func(ok bool, field string, value any, allowed string)) {
+	allowed := fmt.Sprint("one of ", asset.Groups())
+	known := func(g string) bool { return slices.Contains(asset.Groups(), asset.Group(g)) }
+	for _, g := range sortedNames(f.HalfLives) {
+		check(known(g), "fusion.half_lives_h", g, allowed)
+		check(f.HalfLives[g] > 0, "fusion.half_lives_h."+g, f.HalfLives[g], "hours above 0")
+	}
+	for _, g := range sortedNames(f.Weights) {
+		check(known(g), "fusion.weights", g, allowed)
+		check(f.Weights[g] >= 0, "fusion.weights."+g, f.Weights[g], "0 or more")
+	}
+	for _, name := range sortedNames(f.Groups) {
+		check(known(f.Groups[name]), "fusion.groups."+name, f.Groups[name], allowed)
+	}
+}
+
+func sortedNames[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
 
 // Components returns those of a nameplate that the scope picks.
 func (s Scope) Components(plate asset.Nameplate) []asset.Component {

@@ -149,6 +149,7 @@ func TestSchemaNamesTheFieldsOfTheCode(t *testing.T) {
 		"archard":          {code: physics.ArchardOptions{}},
 		"exponential":      {code: physics.ExponentialOptions{}},
 		"heat_balance":     {code: physics.HeatBalanceOptions{}},
+		"structure":        {physics.StructureOptions{}, []string{"siblings", "romhz", "romdamping"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got, want []string

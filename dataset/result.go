@@ -76,8 +76,16 @@ func NewRiskWriter(path string) (*RiskWriter, error) {
 		{"rul_p10_h", numberNode()},
 		{"rul_p50_h", numberNode()},
 		{"rul_p90_h", numberNode()},
+		{"p_fail_48h", numberNode()},
 		{"mode", textNode()},
 		{"modes", weightsNode()},
+		{"risk_low", numberNode()},
+		{"risk_high", numberNode()},
+		{"confidence", numberNode()},
+		{"conflict", numberNode()},
+		{"ml_llr", numberNode()},
+		{"physics_llr", numberNode()},
+		{"rule_llr", numberNode()},
 	})
 	if err != nil {
 		return nil, err
@@ -94,11 +102,15 @@ func (w *RiskWriter) Write(r asset.Risk) error {
 	s.number(r.Risk)
 	s.number(asset.Number(r.HorizonH))
 	s.flag(r.Anomaly)
-	for _, v := range []asset.Number{r.MLScore, r.MLP, r.PhysicsScore, r.RuleScore, r.RUL.P10, r.RUL.P50, r.RUL.P90} {
+	for _, v := range []asset.Number{r.MLScore, r.MLP, r.PhysicsScore, r.RuleScore, r.RUL.P10, r.RUL.P50, r.RUL.P90, r.RUL.Soon} {
 		s.number(v)
 	}
 	s.text(string(r.Mode))
 	s.weights(r.Modes)
+	c := r.Certainty
+	for _, v := range []asset.Number{c.Low, c.High, c.Confidence, c.Conflict, r.LLR.ML, r.LLR.Physics, r.LLR.Rule} {
+		s.number(v)
+	}
 	return s.end()
 }
 

@@ -22,7 +22,7 @@ func risks(tb testing.TB, path string, n int) []byte {
 	for i := range n {
 		r := asset.Risk{
 			Time: at(float64(i)), Asset: "a", Component: "bearing", Risk: 0, HorizonH: 720, Anomaly: i%2 == 1, MLScore: asset.Missing(), MLP: 1,
-			PhysicsScore: asset.Missing(), RuleScore: 2.5, RUL: asset.NoRUL(),
+			PhysicsScore: asset.Missing(), RuleScore: 2.5, RUL: asset.NoRUL(), Certainty: asset.Unsure(), LLR: asset.ViewLLR{ML: asset.Missing(), Physics: -1, Rule: 2},
 		}
 		if i%2 == 1 {
 			r.Mode, r.Modes = asset.InnerRace, map[asset.Mode]float64{asset.InnerRace: 0.6, asset.Cage: 0, asset.Wear: 0.25}
@@ -50,6 +50,9 @@ func TestRisksKeepNullZeroAndModes(t *testing.T) {
 		Risk    *float64           `parquet:"risk,optional"`
 		Anomaly bool               `parquet:"anomaly"`
 		ML      *float64           `parquet:"ml_score,optional"`
+		Low     *float64           `parquet:"risk_low,optional"`
+		MLLR    *float64           `parquet:"ml_llr,optional"`
+		RuleLLR *float64           `parquet:"rule_llr,optional"`
 		Mode    string             `parquet:"mode"`
 		Modes   map[string]float64 `parquet:"modes"`
 	}

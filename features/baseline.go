@@ -70,7 +70,7 @@ type Learned struct {
 	Fields    []string    `json:"fields,omitempty"`
 	Scores    Calibration `json:"scores"`
 	Mean      []float64   `json:"mean,omitempty"`
-	Cov       []float64   `json:"cov,omitempty"` // row-major
+	Cov       []float64   `json:"cov,omitempty"` // row-major; of a regression the inverse moments of its rows
 	Spread    []float64   `json:"spread,omitempty"`
 	Low       []float64   `json:"low,omitempty"`
 	High      []float64   `json:"high,omitempty"`
@@ -343,7 +343,7 @@ func (b *Baseline) check() error {
 		}
 	}
 	for _, l := range b.Normal {
-		if !l.whole() || !(l.Scale > 0) || !(l.SlowScale > 0) {
+		if p := len(l.Coef); !l.whole() || len(l.Cov) > 0 && len(l.Cov) != p*p || !(l.Scale > 0) || !(l.SlowScale > 0) {
 			return fmt.Errorf("%w of asset %s: normal behaviour of %s: sizes do not agree", ErrBaseline, b.Asset, l.Name)
 		}
 	}

@@ -32,6 +32,7 @@ type watch struct {
 	mean   float64 // running mean of the distance in σ
 	offset float64 // how far the level has followed the series
 	hold   int     // rows that the verdict still stands
+	p      float64 // least probability since it was raised
 }
 
 // dayBin is the hour of the day, UTC.
@@ -177,7 +178,7 @@ func (d *novelty) judge(in *instant) (asset.Assessment, bool) {
 	for len(d.watch) < len(d.idx) {
 		d.watch = append(d.watch, watch{})
 	}
-	worst, at, held := math.NaN(), -1, false
+	worst, at, held, p := math.NaN(), -1, false, 1.0
 	for k, i := range d.idx {
 		if math.IsNaN(in.now[i]) || !(d.slots[k].scale > 0) {
 			continue
@@ -185,9 +186,14 @@ func (d *novelty) judge(in *instant) (asset.Assessment, bool) {
 		w := &d.watch[k]
 		s := d.step(w, d.slots[k], in.now[i], in.ns)
 		if s > d.opt.Limit {
-			w.hold = max(1, int(d.opt.Hold*d.slots[k].rows))
+			if w.hold == 0 {
+				w.p = 1
+			}
+			w.hold, w.p = max(1, int(d.opt.Hold*d.slots[k].rows)), math.Min(w.p, d.chance(s))
 		}
-		held = held || w.hold > 0
+		if w.hold > 0 {
+			held, p = true, math.Min(p, w.p)
+		}
 		if at < 0 || s > worst {
 			worst, at = s, k
 		}
@@ -195,7 +201,7 @@ func (d *novelty) judge(in *instant) (asset.Assessment, bool) {
 	if at < 0 {
 		return d.mute(in, "no-baseline"), true
 	}
-	a := d.answer(in, worst, d.opt.Limit, d.believed(d.learned.Scores.P(math.Max(0, worst)), worst, d.opt.Limit))
+	a := d.answer(in, worst, d.opt.Limit, math.Min(p, d.chance(worst))) // a verdict stands with what raised it
 	a.Trust = d.trust()
 	a.Abnormal = held
 	if worst > d.opt.Limit {
@@ -210,8 +216,13 @@ func (d *novelty) judge(in *instant) (asset.Assessment, bool) {
 	return a, true
 }
 
+// chance is the probability of a distance this far on a healthy machine.
+func (d *novelty) chance(s float64) float64 {
+	return d.believed(d.learned.Scores.P(math.Max(0, s)), s, d.opt.Limit)
+}
+
 func (d *novelty) walk(c *codec) {
-	n := c.length(len(d.watch), 24)
+	n := c.length(len(d.watch), 32)
 	if c.reading {
 		d.watch = make([]watch, n)
 	}
@@ -219,5 +230,6 @@ func (d *novelty) walk(c *codec) {
 		c.f64(&d.watch[k].mean)
 		c.f64(&d.watch[k].offset)
 		c.int(&d.watch[k].hold)
+		c.f64(&d.watch[k].p)
 	}
 }

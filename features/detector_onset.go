@@ -280,12 +280,16 @@ func (d *onset) explain(in *instant) asset.Evidence {
 	return d.evidence(f.Key(), h.score, h.limit, 1, text+fmt.Sprintf(" (false alarms: %.2g per evaluation)", d.opt.P))
 }
 
-// settle forgets the alarms of the span that it was learned from.
+// settle forgets the alarms of the span that it was learned from, and what a sum had
+// come to at its end: the machine was healthy then.
 func (d *onset) settle() {
 	d.held = onsetAlarm{}
 	for _, a := range d.arms {
-		if t, ok := a.stat.(*spotTail); ok {
+		switch t := a.stat.(type) {
+		case *spotTail:
 			t.spot = t.learned // the span has been counted
+		case *sumShift:
+			t.up, a.sinceNs = 0, 0
 		}
 	}
 }

@@ -37,7 +37,7 @@ type DetectorOptions struct {
 	// Mode it suspects; default overheating for residual, none otherwise.
 	Mode asset.Mode
 	// Limit on the score's own scale, a floor under the learned one, which may be twice
-	// as high at most. Defaults: level 7 (σ; about a doubling of an energy), defect 15 (dB), residual 3 (σ), novelty 6 (σ), multivariate none.
+	// as high at most. Defaults: level 7 (σ; about a doubling of an energy), defect 15 (dB), residual 3 (σ), novelty 5 (σ), multivariate none.
 	// For ewma, cusum, page-hinkley, bocpd (a probability) and spot a plain floor,
 	// default what normal noise asks for, 0.5 and none.
 	Limit float64
@@ -91,7 +91,7 @@ var detectorDefaults = map[string]DetectorOptions{
 	"defect":       {Limit: 15, Watch: 10, M: 1, N: 1, Side: "high", Harmonics: 2, Fields: []string{"*/defect_*", "*/found_*", "*/comb_*", "*/kurtosis"}},
 	"residual":     {Limit: 3, M: 1, N: 1, Side: "high", Mode: asset.Overheating, Fields: []string{"*/residual_z_*"}},
 	"multivariate": {M: 1, N: 1, Side: "both", Fields: []string{"*/value"}},
-	"novelty":      {Limit: 6, Hold: 0.5, M: 1, N: 1, Side: "both", Fields: []string{"*/value"}},
+	"novelty":      {Limit: 5, Hold: 0.5, M: 1, N: 1, Side: "both", Fields: []string{"*/value"}},
 	"zone":         {M: 1, N: 1, Side: "high", Fields: []string{"*/velocity_rms"}},
 	"ewma":         {M: 1, N: 1, Side: "both", P: 1e-4, Fields: []string{"*/residual_z"}},
 	"cusum":        {M: 1, N: 1, Side: "both", P: 1e-4, Drift: 0.5, Fields: []string{"*/residual_z"}},

@@ -11,7 +11,10 @@ import (
 
 // residual judges how far a metric has moved from what the asset's own healthy
 // past makes expected at this load and ambient.
-type residual struct{ common }
+type residual struct {
+	common
+	stands bool // the verdict
+}
 
 func (d *residual) judge(in *instant) (asset.Assessment, bool) {
 	worst, at := math.NaN(), -1
@@ -26,7 +29,10 @@ func (d *residual) judge(in *instant) (asset.Assessment, bool) {
 	b := in.fields[at].base
 	a := d.answer(in, worst, d.opt.Limit, tailOfT(worst, b.N, d.opt.Side == "both"))
 	a.Trust = math.Min(1, float64(b.N)/5)
-	a.Abnormal = d.past.step(worst > d.opt.Limit, d.opt.M, d.opt.N)
+	// What opened a verdict closes it at half of the limit: a slow mean that wavers
+	// about its limit is one episode, and it falls only long after its cause has.
+	d.stands = d.past.step(worst > d.opt.Limit, d.opt.M, d.opt.N) || d.stands && worst > d.opt.Limit/2
+	a.Abnormal = d.stands
 	if worst > d.opt.Limit/2 {
 		f := &in.fields[at]
 		metric := f.Channel
@@ -49,4 +55,7 @@ func tailOfT(z float64, n int, both bool) float64 {
 	return math.Min(p, 1)
 }
 
-func (d *residual) walk(c *codec) { c.u64(&d.past.bits) }
+func (d *residual) walk(c *codec) {
+	c.u64(&d.past.bits)
+	c.bool(&d.stands)
+}

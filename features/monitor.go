@@ -16,6 +16,7 @@ import (
 // snapshot to the next goes through Save and Load without losing a bit.
 type Monitor struct {
 	opt       MonitorOptions
+	asked     MonitorOptions // as they came, without a baseline
 	plate     asset.Nameplate
 	baseline  *Baseline
 	fields    []tracked
@@ -29,6 +30,7 @@ type Monitor struct {
 	ageing    ageing
 	span      spanState
 	diary     diary
+	renewal   renewal
 	dirty     struct{ state, fields, baseline bool }
 	encoded   []byte // the frozen baseline
 }
@@ -52,7 +54,8 @@ const (
 // cannot meet, or says why the baseline does not fit.
 func NewMonitor(opt MonitorOptions, plate asset.Nameplate) (*Monitor, error) {
 	m := &Monitor{plate: plate, index: map[Field]int{}, in: &instant{}}
-	m.opt.Baseline = opt.Baseline
+	m.asked, m.opt.Baseline = opt, opt.Baseline
+	m.asked.Baseline = nil
 	if err := m.resolve(opt); err != nil {
 		return nil, fmt.Errorf("asset %s: %w", plate.ID, err)
 	}
@@ -278,7 +281,8 @@ func (m *Monitor) offer(i int) {
 func (m *Monitor) Observe(s *Snapshot) []asset.Assessment {
 	m.dirty.state = true
 	m.read(s)
-	if !m.span.over && m.inSpan(s) {
+	m.renew(s.Events)
+	if !m.span.over && m.inSpan(&m.span, s) {
 		s.Learning = true
 		if len(m.measures) > 0 {
 			m.measure(m.in)
@@ -291,6 +295,7 @@ func (m *Monitor) Observe(s *Snapshot) []asset.Assessment {
 		m.freeze()
 		m.read(s)
 	}
+	m.relearn(s)
 	out := m.judge(m.in)
 	m.write(s)
 	m.age(m.in, out)
@@ -338,7 +343,7 @@ func (m *Monitor) judge(in *instant) []asset.Assessment {
 			m.derive(in)
 			derived = true
 		}
-		if a, ok := d.judge(in); ok {
+		if a, ok := m.opinion(d, in); ok {
 			out = append(out, a)
 		}
 	}

@@ -10,9 +10,8 @@ import (
 // inSpan counts the snapshot and reports whether it lies in the commissioning
 // span: the first so many distinct instants of telemetry (of anything, for an
 // asset that declares no metrics), or the first so many seconds.
-func (m *Monitor) inSpan(s *Snapshot) bool {
+func (m *Monitor) inSpan(sp *spanState, s *Snapshot) bool {
 	ns := s.Time.UnixNano()
-	sp := &m.span
 	if !sp.started {
 		sp.started, sp.firstNs, sp.lastNs = true, ns, math.MinInt64
 	}
@@ -69,8 +68,7 @@ func (m *Monitor) learning() []asset.Assessment {
 	return out
 }
 
-// freeze ends the span: it learns the baseline, adopts it and runs the span
-// through the detectors once more so that their running means are warm.
+// freeze ends the span: it learns the baseline and adopts it.
 func (m *Monitor) freeze() {
 	m.span.over = true
 	b := m.learn()
@@ -84,14 +82,23 @@ func (m *Monitor) freeze() {
 	}
 	m.encoded, m.dirty.baseline = body, true
 	m.adopt(b)
+	m.warmUp()
+}
+
+// warmUp runs the span through fresh detectors so that their running means are warm,
+// and forgets the span.
+func (m *Monitor) warmUp() {
 	warm := replay{rows: m.diary.rows, fields: m.fields, op: m.op.fresh()}
 	for in := range warm.raw() {
 		m.judge(in)
 	}
 	for _, d := range m.detectors {
 		d.shared().past = persistence{}
-		if o, ok := d.(*onset); ok {
+		switch o := d.(type) {
+		case *onset:
 			o.settle()
+		case *residual:
+			o.stands = false
 		}
 	}
 	m.diary.rows, m.diary.clean = nil, 0

@@ -8,7 +8,7 @@ import (
 )
 
 // stateVersion opens the running state.
-const stateVersion = 1
+const stateVersion = 2
 
 // Parts of the carried state.
 const (
@@ -142,6 +142,7 @@ func (m *Monitor) walk(c *codec) {
 	c.int(&m.span.rows)
 	c.bool(&m.span.started)
 	c.bool(&m.span.over)
+	m.renewal.walk(c)
 	c.int(&m.diary.stride)
 	c.int(&m.diary.skip)
 	shape := m.shape()

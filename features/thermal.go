@@ -90,6 +90,7 @@ type normalState struct {
 	lags   []float64 // input-major
 	num    float64   // slow mean = num/den
 	den    float64
+	far    float64 // slow mean of the leverage = far/den
 	lastNs int64
 	fromNs int64 // the lags have been fed without a gap since then; 0: not yet
 	fedNs  int64 // when they were last fed
@@ -201,9 +202,10 @@ func (n *normal) derive(in *instant) {
 	}
 	r := y - n.learned.predict(x)
 	in.set(n.out[0], r, "")
-	in.set(n.out[1], clamp(r/n.learned.Scale, 1e6), "")
-	if slow, ok := n.state.slow(r, in.ns, n.opt.SlowH); ok {
-		in.set(n.out[2], clamp(slow/n.learned.SlowScale, 1e6), "")
+	h := n.learned.leverage(x)
+	in.set(n.out[1], clamp(r/(n.learned.Scale*n.learned.widened(h)), 1e6), "")
+	if slow, far, ok := n.state.slow(r, h, in.ns, n.opt.SlowH); ok {
+		in.set(n.out[2], clamp(slow/(n.learned.SlowScale*n.learned.widened(far)), 1e6), "")
 	} else {
 		in.set(n.out[2], math.NaN(), "too-short")
 	}
@@ -231,11 +233,11 @@ func (n *normal) warm(ns int64) bool {
 	return float64(ns-s.fromNs) >= 3*longest*3.6e12
 }
 
-// slow moves the time-weighted mean of r: an exponential one that has the age
+// slow moves the time-weighted means of r and of its leverage: an exponential one that has the age
 // and variance of a plain mean over the last hours h. What came before a gap
 // fades over it, and no single value stands for more than an eighth of h. ok is
 // false until a quarter of its weight is there.
-func (s *normalState) slow(r float64, ns int64, h float64) (mean float64, ok bool) {
+func (s *normalState) slow(r, leverage float64, ns int64, h float64) (mean, far float64, ok bool) {
 	tau := h / 2
 	dt := 0.0
 	if s.lastNs != 0 {
@@ -243,11 +245,11 @@ func (s *normalState) slow(r float64, ns int64, h float64) (mean float64, ok boo
 	}
 	s.lastNs = max(s.lastNs, ns)
 	fade, w := math.Exp(-dt/tau), 1-math.Exp(-math.Min(dt, h/8)/tau)
-	s.num, s.den = fade*s.num+w*r, fade*s.den+w
+	s.num, s.far, s.den = fade*s.num+w*r, fade*s.far+w*leverage, fade*s.den+w
 	if s.den < minFilled {
-		return 0, false
+		return 0, 0, false
 	}
-	return s.num / s.den, true
+	return s.num / s.den, s.far / s.den, true
 }
 
 func (n *normal) walk(c *codec) {
@@ -266,6 +268,7 @@ func (n *normal) walk(c *codec) {
 	}
 	c.f64(&s.num)
 	c.f64(&s.den)
+	c.f64(&s.far)
 	c.i64(&s.lastNs)
 	c.i64(&s.fromNs)
 	c.i64(&s.fedNs)

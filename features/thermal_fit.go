@@ -36,6 +36,7 @@ func (n *normal) fit(span *replay) {
 	}
 	l.Name, l.Fields = n.opt.Target, n.opt.Inputs
 	held := heldOutResiduals(s, n.opt.Ridge)
+	l.Cov = l.precision(s)
 	n.learned = l
 	l.Scale, l.SlowScale, l.N = n.spread(s, held)
 	if !finite(l.Scale, l.SlowScale) {
@@ -57,7 +58,7 @@ func (n *normal) spread(s samples, held []float64) (scale, slowScale float64, st
 		r = clamp(r, cut)
 		sum += r * r
 		k++
-		if m, ok := st.slow(r, s.ns[i], n.opt.SlowH); ok {
+		if m, _, ok := st.slow(r, 0, s.ns[i], n.opt.SlowH); ok {
 			slowSum += m * m
 			slowK++
 		}
@@ -178,6 +179,74 @@ func (l *Learned) solve(s samples, rows []int, weight []float64, lambda float64)
 	}
 	l.Coef = slices.Clone(x.RawVector().Data)
 	return finite(l.Coef...) && finite(l.Mean...) && finite(l.Spread...)
+}
+
+// precision is n·(ZᵀZ + λnI)⁻¹ of the learning rows z = (1, standardised x), row-major;
+// nil when singular.
+func (l *Learned) precision(s samples) []float64 {
+	p := len(l.Mean) + 1
+	a := mat.NewSymDense(p, nil)
+	for i := range s.x {
+		z := l.standard(s.x[i])
+		for u := range z {
+			for v := u; v < p; v++ {
+				a.SetSym(u, v, a.At(u, v)+z[u]*z[v]/float64(len(s.x)))
+			}
+		}
+	}
+	for j := 1; j < p; j++ {
+		a.SetSym(j, j, a.At(j, j)+1e-6) // a constant regressor has no spread
+	}
+	var chol mat.Cholesky
+	var inverse mat.SymDense
+	if !chol.Factorize(a) || chol.InverseTo(&inverse) != nil {
+		return nil
+	}
+	var out []float64
+	for u := range p {
+		for v := range p {
+			out = append(out, inverse.At(u, v))
+		}
+	}
+	if !finite(out...) {
+		return nil
+	}
+	return out
+}
+
+// standard is x as the regression sees it, after the one of the intercept.
+func (l *Learned) standard(x []float64) []float64 {
+	z := make([]float64, len(x)+1)
+	z[0] = 1
+	for j, v := range x {
+		z[j+1] = (v - l.Mean[j]) / l.Spread[j]
+	}
+	return z
+}
+
+// leverage is zᵀ(ZᵀZ/n)⁻¹z of an instant: how far it lies from what was learned, on
+// the mean over the learning rows the number of coefficients (Hoaglin & Welsch 1978,
+// Am. Stat. 32:17). A model that lacks the matrix takes every instant as a mean one.
+func (l *Learned) leverage(x []float64) float64 {
+	p := len(x) + 1
+	if len(l.Cov) != p*p {
+		return float64(p)
+	}
+	z, h := l.standard(x), 0.0
+	for u := range z {
+		for v := range z {
+			h += z[u] * l.Cov[u*p+v] * z[v]
+		}
+	}
+	return math.Min(math.Max(h, 0), 1e6)
+}
+
+// widened is the spread of a residual at a leverage over the mean one: the error of a
+// regression that was drawn from N independent stretches comes on top of the scatter,
+// and grows where the machine was never seen.
+func (l *Learned) widened(leverage float64) float64 {
+	n := float64(max(l.N, 1))
+	return math.Sqrt(math.Max(1, (1+leverage/n)/(1+float64(len(l.Coef))/n)))
 }
 
 // predict is the ridge regression's answer; inputs far outside of what was

@@ -68,6 +68,7 @@ type Snapshot struct {
 	Events   []asset.Event
 	Spectra  []Spectrum // the newest of each channel; may be nil
 	Learning bool       // inside the commissioning span
+	Renewed  []string   // components whose parts are new and whose baselines are being learned again
 	Regime   string     // operating regime, as "speed/power" or "wind" bin; empty where the class has none or it is not known
 }
 

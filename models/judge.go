@@ -152,6 +152,7 @@ func judgeRUL(a *asset.Assessment, y []float32, u *use, horizonH float64) {
 			a.RUL.P90 = asset.Missing() // "at least the cap"
 		}
 		a.FailP = asset.Number(failBy(horizonH, hours, c.CapH))
+		a.RUL.Soon = asset.Number(failBy(asset.SoonH, hours, c.CapH))
 	}
 	a.Score = asset.Number(-p50)
 	a.P = asset.Number(c.Calibration.P(-p50))

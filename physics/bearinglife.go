@@ -214,7 +214,7 @@ func (l BearingLife) assess(s State, in features.Snapshot) asset.Assessment {
 	w := l.life()
 	a.FailP = number(w.failWithin(d, rate*l.opt.HorizonH))
 	if rate > 0 {
-		a.RUL = tidy(w.remaining(d, 0.1)/rate, w.remaining(d, 0.5)/rate, w.remaining(d, 0.9)/rate)
+		a.RUL = tidy(w.remaining(d, 0.1)/rate, w.remaining(d, 0.5)/rate, w.remaining(d, 0.9)/rate, w.failWithin(d, rate*asset.SoonH))
 	}
 	return a
 }
@@ -245,9 +245,10 @@ func (l BearingLife) equivalentLoad(x []float64) float64 {
 // maxRULH is the remaining life beyond which a law gives none: fifty years.
 const maxRULH = 438000
 
-// tidy makes a RUL of three quantiles in order; what is not finite or beyond
-// maxRULH is missing.
-func tidy(p10, p50, p90 float64) asset.RUL {
+// tidy makes a RUL of three quantiles, put in order, and the probability of a
+// failure within asset.SoonH; a quantile that is not finite or beyond maxRULH is
+// missing, and so is a probability that is NaN.
+func tidy(p10, p50, p90, soon float64) asset.RUL {
 	p50 = math.Max(p50, p10)
 	p90 = math.Max(p90, p50)
 	cut := func(f float64) asset.Number {
@@ -256,5 +257,5 @@ func tidy(p10, p50, p90 float64) asset.RUL {
 		}
 		return asset.Number(math.Max(0, f))
 	}
-	return asset.RUL{P10: cut(p10), P50: cut(p50), P90: cut(p90)}
+	return asset.RUL{P10: cut(p10), P50: cut(p50), P90: cut(p90), Soon: asset.Number(math.Min(math.Max(soon, 0), 1))}
 }

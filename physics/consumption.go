@@ -123,7 +123,7 @@ func (c consumption) remaining(o spending) (rul asset.RUL, failP float64) {
 		return p / limitNodes
 	}
 	at := func(p float64) float64 { return reached(cdf, p) }
-	return tidy(at(0.1), at(0.5), at(0.9)), cdf(o.horizonH)
+	return tidy(at(0.1), at(0.5), at(0.9), cdf(asset.SoonH)), cdf(o.horizonH)
 }
 
 // reached is when a distribution of hours comes to p, by bisection in ln t to 1e-4;

@@ -126,7 +126,7 @@ func (l Crack) assess(x []float64, in features.Snapshot) asset.Assessment {
 		a.Trust = 0.9
 	}
 	if x[crackLength] >= end {
-		a.Score, a.FailP, a.RUL = 1, 1, tidy(0, 0, 0)
+		a.Score, a.FailP, a.RUL = 1, 1, tidy(0, 0, 0, 1)
 	} else if stress > 0 {
 		f := l.life(x, end)
 		if used, left := x[crackCycles], f.median(); !math.IsInf(left, 1) && used+left > 0 {
@@ -136,7 +136,7 @@ func (l Crack) assess(x []float64, in features.Snapshot) asset.Assessment {
 			a.FailP = number(f.within(l.opt.HorizonH * rate))
 			cdf := func(t float64) float64 { return f.within(t * rate) }
 			at := func(p float64) float64 { return reached(cdf, p) }
-			a.RUL = tidy(at(0.1), at(0.5), at(0.9))
+			a.RUL = tidy(at(0.1), at(0.5), at(0.9), cdf(asset.SoonH))
 		}
 	}
 	a.Abnormal = float64(a.Score) >= l.opt.Limit

@@ -225,7 +225,7 @@ func (l Exponential) remaining(x []float64) (asset.RUL, asset.Number) {
 	}
 	around := math.Max(d, 0.02) / x[expRate]
 	at := func(p float64) float64 { return quantileOf(cdf, p, around*1e-5, around*1e5) }
-	return tidy(at(0.1), at(0.5), at(0.9)), number(worth(cdf(l.opt.HorizonH)))
+	return tidy(at(0.1), at(0.5), at(0.9), cdf(asset.SoonH)), number(worth(cdf(l.opt.HorizonH)))
 }
 
 // Quantities names the state for people.

@@ -34,18 +34,34 @@ func (m mixture) cdf(sigma, t float64) float64 {
 // fleet's Weibull law at this age, or, where only the age is known, Jeffreys'
 // scale-free prior F(r) = r/(r + k·age), whose median is k ages, whose P10 is a
 // ninth of that and whose P90 nine times (Gott 1993, Nature 363:315, for k = 1).
+// Beside the age the fleet's law may count with a weight: as density of ln life,
+// to that power (power prior, Ibrahim & Chen 2000, Stat. Sci. 15:46).
 type prior struct {
 	life   Weibull
 	age    float64
 	factor float64
+	fleet  Weibull // counts with the weight
+	weight float64
 }
 
 func (l Growth) prior(x []float64) (p prior, ok bool) {
 	p = prior{life: l.opt.Life, age: x[growthAge] + l.opt.StartAgeH, factor: l.opt.AgeFactor}
 	if p.factor > 0 { // said on purpose: lives scatter so widely that the fleet tells less than the age
-		p.life = Weibull{}
+		p.fleet, p.life = p.life, Weibull{}
+		if p.fleet.Scale > 0 {
+			p.weight = l.opt.LifeWeight
+		}
 	}
 	return p, p.life.Scale > 0 || p.factor > 0 && p.age > 0
+}
+
+// tilt is the logarithm of what the fleet's law multiplies a remaining life with.
+func (p prior) tilt(r float64) float64 {
+	if p.weight <= 0 {
+		return 0
+	}
+	z := p.fleet.Shape * math.Log((p.age+r)/p.fleet.Scale)
+	return p.weight * (z - math.Exp(math.Min(z, 500)))
 }
 
 func (p prior) cdf(r float64) float64 {
@@ -70,8 +86,8 @@ func (l Growth) forecast(x []float64, visible bool) forecast {
 		return forecast{rul: asset.NoRUL(), failP: math.NaN(), trust: 0.5, basis: "no growth seen"}
 	case !known:
 		return l.extrapolate(x)
-	case !visible && len(l.opt.Paths) == 0:
-		f := forecast{rul: tidy(p.quantile(0.1), p.quantile(0.5), p.quantile(0.9)), failP: math.NaN(), trust: 0.3}
+	case !visible && len(l.opt.Paths) == 0 && !l.alike.known() && p.weight <= 0:
+		f := forecast{rul: tidy(p.quantile(0.1), p.quantile(0.5), p.quantile(0.9), p.cdf(asset.SoonH)), failP: math.NaN(), trust: 0.3}
 		f.basis = "no growth seen, life expected from the age alone"
 		if p.life.Scale > 0 {
 			f.failP, f.trust, f.basis = p.cdf(l.opt.HorizonH), 0.5, "no growth seen, life expected from the fleet"
@@ -94,7 +110,7 @@ func (l Growth) extrapolate(x []float64) forecast {
 	k.P11 = math.Max(0, k.P11) + (v/(d*d)+0.09)*k.Slope*k.Slope // 0.09: the pace changes by 0.3 of itself
 	f := forecast{failP: worth(k.reaches(d, l.opt.HorizonH)), trust: 0.8, basis: "extrapolated"}
 	if l.opt.Diffusion <= 0 {
-		f.rul = tidy(k.until(d, 0.1), k.until(d, 0.5), k.until(d, 0.9))
+		f.rul = tidy(k.until(d, 0.1), k.until(d, 0.5), k.until(d, 0.9), k.reaches(d, asset.SoonH))
 		return f
 	}
 	const n = 15
@@ -111,13 +127,13 @@ func (l Growth) extrapolate(x []float64) forecast {
 func (l Growth) quantiles(m mixture, around float64) asset.RUL {
 	cdf := func(t float64) float64 { return m.cdf(l.opt.Diffusion, t) }
 	at := func(p float64) float64 { return quantileOf(cdf, p, around*1e-5, around*1e5) }
-	return tidy(at(0.1), at(0.5), at(0.9))
+	return tidy(at(0.1), at(0.5), at(0.9), cdf(asset.SoonH))
 }
 
 // posterior weighs remaining lives r on a logarithmic grid: the prior's mass times
-// the likelihood of the slope seen, where growth shows, times that of the level at
-// that share of life, where paths are known. A fifth of the prior stays: growth may
-// change its ways.
+// the likelihood of the slope seen, where growth shows, times that of being so far
+// at that share of life, where earlier lives are known. A fifth of the prior stays:
+// growth may change its ways.
 func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 	const n = 240
 	k := l.trend(x)
@@ -127,10 +143,10 @@ func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 	m := make(mixture, 0, n)
 	mass := make([]float64, n)
 	best, total := math.Inf(-1), 0.0
-	before := p.cdf(math.Exp(lo))
+	before, untilted := p.cdf(math.Exp(lo)), p.tilt(0)
 	for i := range n {
 		r, after := math.Exp(lo+(float64(i)+0.5)*step), p.cdf(math.Exp(lo+float64(i+1)*step))
-		mass[i] = math.Max(after-before, 0)
+		mass[i] = math.Max(after-before, 0) * math.Exp(math.Min(p.tilt(r)-untilted, 500))
 		total += mass[i]
 		w := math.Log(math.Max(mass[i], 1e-300))
 		before = after
@@ -141,9 +157,34 @@ func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 		if len(l.opt.Paths) > 0 {
 			w += l.alongPaths(k, p.age/(p.age+r))
 		}
+		if l.alike.known() {
+			w += l.alike.logLikelihood(k, p.age-l.opt.StartAgeH, p.age/(p.age+r))
+		}
 		best = math.Max(best, w)
 		m = append(m, node{d / r, d, w})
 	}
+	kept := l.settled(m, mass, best, total)
+	f := forecast{trust: 0.6, basis: "weighed against earlier lives"}
+	if visible {
+		f.trust, f.basis = 0.9, "growth weighed against the life expected"
+	}
+	if l.opt.Diffusion > 0 {
+		f.failP, f.rul = kept.cdf(l.opt.Diffusion, l.opt.HorizonH), l.quantiles(kept, p.quantile(0.5))
+	} else {
+		f.failP = kept.below(l.opt.HorizonH, step)
+		f.rul = tidy(kept.at(0.1, step), kept.at(0.5, step), kept.at(0.9, step), kept.below(asset.SoonH, step))
+	}
+	switch {
+	case visible:
+		f.failP = worth(f.failP)
+	case p.factor > 0: // that parts of this age have little left is no sign of a fault
+		f.failP = math.NaN()
+	}
+	return f
+}
+
+// settled makes weights of log likelihoods and mixes a fifth of the prior in.
+func (l Growth) settled(m mixture, mass []float64, best, total float64) mixture {
 	var sum float64
 	for i := range m {
 		m[i].weight = math.Exp(m[i].weight - best)
@@ -155,20 +196,7 @@ func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 			kept = append(kept, q)
 		}
 	}
-	f := forecast{trust: 0.6, basis: "weighed against earlier lives"}
-	if visible {
-		f.trust, f.basis = 0.9, "growth weighed against the life expected"
-	}
-	if l.opt.Diffusion > 0 {
-		f.failP, f.rul = kept.cdf(l.opt.Diffusion, l.opt.HorizonH), l.quantiles(kept, p.quantile(0.5))
-	} else {
-		f.failP = kept.below(l.opt.HorizonH, step)
-		f.rul = tidy(kept.at(0.1, step), kept.at(0.5, step), kept.at(0.9, step))
-	}
-	if visible {
-		f.failP = worth(f.failP)
-	}
-	return f
+	return kept
 }
 
 // pace is the log likelihood of the trend's slope when the mean slope from now on

@@ -12,23 +12,25 @@ import (
 // GrowthOptions describes a health indicator, the level at which the part has
 // failed, and what is known of lives before any growth is seen.
 type GrowthOptions struct {
-	Keys        []string    // channel/feature; the worst leads
-	Linear      bool        // the indicator itself grows linearly; default: its logarithm does (exponential growth)
-	FailAt      float64     // indicator at failure, in its unit; 0: FailRatio times the healthy level
-	FailRatio   float64     // default 10 (20 dB)
-	ThresholdSd float64     // uncertainty of that level, as a share of the way from healthy to failed; default 0.15
-	Healthy     float64     // healthy level where it is declared; 0: learned
-	BaselineN   int         // instants that the healthy level is learned from when there is no commissioning span; default 50
-	Mode        asset.Mode  // of indicators that name none themselves; default wear
-	Limit       float64     // share of the way at which the law speaks up; default 0.5
-	MemoryH     float64     // over which the slope is learned; default a tenth of the age
-	Diffusion   float64     // random part of the growth, share of the way per root hour; default 0
-	HorizonH    float64     // default 2160
-	MaxGapH     float64     // a longer silence does not age the part; default 24
-	StartAgeH   float64     // running hours before the first instant
-	AgeFactor   float64     // median of the remaining life as a multiple of the age (see prior); it goes before Life; 0: off unless Paths are given alone
-	Life        Weibull     // fleet's life in hours; a zero scale: unknown
-	Paths       []PathPoint // how the indicator went in earlier lives, by rising Life
+	Keys        []string      // channel/feature; the worst leads
+	Linear      bool          // the indicator itself grows linearly; default: its logarithm does (exponential growth)
+	FailAt      float64       // indicator at failure, in its unit; 0: FailRatio times the healthy level
+	FailRatio   float64       // default 10 (20 dB)
+	ThresholdSd float64       // uncertainty of that level, as a share of the way from healthy to failed; default 0.15
+	Healthy     float64       // healthy level where it is declared; 0: learned
+	BaselineN   int           // instants that the healthy level is learned from when there is no commissioning span; default 50
+	Mode        asset.Mode    // of indicators that name none themselves; default wear
+	Limit       float64       // share of the way at which the law speaks up; default 0.5
+	MemoryH     float64       // over which the slope is learned; default a tenth of the age
+	Diffusion   float64       // random part of the growth, share of the way per root hour; default 0
+	HorizonH    float64       // default 2160
+	MaxGapH     float64       // a longer silence does not age the part; default 24
+	StartAgeH   float64       // running hours before the first instant
+	AgeFactor   float64       // median of the remaining life as a multiple of the age (see prior); it goes before Life; 0: off unless Paths or Earlier are given alone
+	Life        Weibull       // fleet's life in hours; a zero scale: unknown
+	LifeWeight  float64       // weight of Life beside AgeFactor, 0–1 (see prior); default 0: the age alone
+	Paths       []PathPoint   // how the indicator went in earlier lives, by rising Life
+	Earlier     []EarlierLife // the lives themselves, to be compared with
 }
 
 // PathPoint is how far on its way to failure the indicator was at a share of the
@@ -43,7 +45,10 @@ type PathPoint struct {
 // Growth follows a health indicator from its healthy level (0) to failure (1)
 // with a local linear trend and tells when it arrives. Before any growth shows
 // it falls back on what is known of lives, or says nothing.
-type Growth struct{ opt GrowthOptions }
+type Growth struct {
+	opt   GrowthOptions
+	alike similarity
+}
 
 // Growth's state; each key's count, mean and sum of squares follow.
 const (
@@ -74,10 +79,11 @@ func NewGrowth(o GrowthOptions) Growth {
 	if o.Mode == "" {
 		o.Mode = asset.Wear
 	}
-	if o.AgeFactor == 0 && len(o.Paths) > 0 && o.Life.Scale <= 0 {
+	alike := newSimilarity(o.Earlier)
+	if o.AgeFactor == 0 && (len(o.Paths) > 0 || alike.known()) && o.Life.Scale <= 0 {
 		o.AgeFactor = 1
 	}
-	return Growth{o}
+	return Growth{o, alike}
 }
 
 // Name is the law's name and version.

@@ -121,7 +121,7 @@ func TestEveryLawIsPureAndItsStateSurvivesJSON(t *testing.T) {
 // check holds what every assessment must fulfil.
 func check(t *testing.T, a asset.Assessment, where string) {
 	t.Helper()
-	for _, n := range []asset.Number{a.Score, a.Limit, a.P, a.FailP, a.RUL.P10, a.RUL.P50, a.RUL.P90} {
+	for _, n := range []asset.Number{a.Score, a.Limit, a.P, a.FailP, a.RUL.P10, a.RUL.P50, a.RUL.P90, a.RUL.Soon} {
 		if math.IsInf(float64(n), 0) {
 			t.Fatalf("%s: infinite number in %+v", where, a)
 		}
@@ -135,6 +135,9 @@ func check(t *testing.T, a asset.Assessment, where string) {
 	r := a.RUL
 	if r.P50.Known() && (!r.P10.Known() || r.P10 > r.P50) || r.P90.Known() && (!r.P50.Known() || r.P50 > r.P90) {
 		t.Fatalf("%s: RUL %+v", where, r)
+	}
+	if r.P50.Known() && (!(r.Soon >= 0) || r.Soon > 1 || r.P50 < asset.SoonH && r.Soon < 0.48 || r.P10 > asset.SoonH && r.Soon > 0.12) {
+		t.Fatalf("%s: fails within 48 h with %v, but RUL %+v", where, r.Soon, r)
 	}
 }
 

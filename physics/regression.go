@@ -178,6 +178,16 @@ func (f RegressionFit) spreadAt(h float64) SpreadPoint {
 	return SpreadPoint{At: h, P10: -h, P90: math.Inf(1), Sd: math.Max(h, 1)}
 }
 
+// within is the probability of ending by d hours after the prediction: two halves
+// of normal laws with the spread's quantiles.
+func (s SpreadPoint) within(d float64) float64 {
+	side := s.P90
+	if d < 0 {
+		side = -s.P10
+	}
+	return normalCDF(normalQuantile(0.9) * d / math.Max(side, 1e-9))
+}
+
 func (l Regression) assess(in features.Snapshot, h float64) asset.Assessment {
 	if math.IsNaN(h) || math.IsInf(h, 0) {
 		return silent(l.Name(), in.Time, ReasonRange)
@@ -189,7 +199,10 @@ func (l Regression) assess(in features.Snapshot, h float64) asset.Assessment {
 	if late >= 0.999*l.opt.CapH {
 		late = math.Inf(1) // "at least" is all that is known there
 	}
-	a.RUL = tidy(math.Min(math.Max(h+s.P10, 0), h), h, late)
+	a.RUL = tidy(math.Min(math.Max(h+s.P10, 0), h), h, late, s.within(asset.SoonH-h))
+	if l.opt.CapH <= asset.SoonH {
+		a.RUL.Soon = asset.Missing() // the cap hides it
+	}
 	a.Score, a.Limit = number(1-h/l.opt.CapH), number(math.Max(1-l.opt.HorizonH/l.opt.CapH, 0.05))
 	a.Abnormal = a.Score >= a.Limit
 	a.FailP, a.Trust = asset.Missing(), 0.8

@@ -16,6 +16,7 @@ type AlarmOptions struct {
 	M      int     // evaluations at or above On …
 	N      int     // … of the last N open an alert; default 4 of 6
 	DwellH float64 // an alert clears after this long under Off; default 2
+	Rise   int     // evaluations in a row that raise an open alert's severity; default 2
 }
 
 func (o AlarmOptions) withDefaults() AlarmOptions {
@@ -34,6 +35,9 @@ func (o AlarmOptions) withDefaults() AlarmOptions {
 	if o.DwellH == 0 {
 		o.DwellH = 2
 	}
+	if o.Rise == 0 {
+		o.Rise = 2
+	}
 	return o
 }
 
@@ -45,6 +49,8 @@ type alarm struct {
 	opt    AlarmOptions
 	Marks  []bool       `json:"marks,omitempty"`  // the last N evaluations of the machine
 	Sensor []bool       `json:"sensor,omitempty"` // the same for its sensors
+	High   bool         `json:"high,omitempty"`   // the risk latched: see latched
+	Rises  []int        `json:"rises,omitempty"`  // graver severities of the last evaluations in a row
 	Open   *asset.Alert `json:"open,omitempty"`
 	Below  *time.Time   `json:"below,omitempty"` // since when the open alert could clear
 }
@@ -56,6 +62,9 @@ func (a *alarm) hear(r asset.Risk) (asset.Alert, bool) {
 	if r.Risk.Known() || sensor {
 		a.Marks = remember(a.Marks, high, a.opt.N)
 		a.Sensor = remember(a.Sensor, sensor, a.opt.N)
+	}
+	if r.Risk.Known() {
+		a.High = latched(a.High, float64(r.Risk), a.opt.On, a.opt.Off)
 	}
 	machine, faulty := count(a.Marks) >= a.opt.M, count(a.Sensor) >= a.opt.M
 	switch {
@@ -79,16 +88,29 @@ func (a *alarm) open(r asset.Risk, machine bool) {
 	a.Open = &asset.Alert{
 		ID: uuid.NewSHA1(namespace, []byte(name)).String(), Asset: r.Asset, Component: r.Component,
 		Mode: mode, Severity: severity, Opened: r.Time, Changed: r.Time,
-		Risk: r.Risk, HorizonH: r.HorizonH, RUL: r.RUL, Evidence: slices.Clone(r.Evidence),
+		Risk: r.Risk, HorizonH: r.HorizonH, RUL: r.RUL, Evidence: slices.Clone(r.Evidence), Sources: slices.Clone(r.Sources),
 	}
-	a.Below = nil
+	if c := r.Certainty; c.Confidence.Known() {
+		a.Open.Certainty = &c
+	}
+	a.Below, a.Rises = nil, nil
+}
+
+// latched is a trigger with hysteresis: on from on, and off only under off
+// (Schmitt 1938, J. Sci. Instrum. 15:24).
+func latched(was bool, risk, on, off float64) bool {
+	if was {
+		return risk >= off
+	}
+	return risk >= on
 }
 
 // follow refines the mode in place, raises the severity and clears the alert
 // after it has dwelt below Off. A severity is never lowered while it is open.
 func (a *alarm) follow(r asset.Risk, machine, faulty bool) (asset.Alert, bool) {
 	mode, severity := a.Open.Current()
-	if count(a.Marks) == 0 && !faulty && (!r.Risk.Known() || float64(r.Risk) < a.opt.Off) {
+	if count(a.Marks) == 0 && !faulty && (!r.Risk.Known() || !a.High) {
+		a.Rises = nil
 		if a.Below == nil {
 			a.Below = &r.Time
 		}
@@ -102,9 +124,10 @@ func (a *alarm) follow(r asset.Risk, machine, faulty bool) (asset.Alert, bool) {
 	}
 	a.Below = nil
 	if !machine {
+		a.Rises = nil
 		return asset.Alert{}, false
 	}
-	if s := severityOf(r); s < severity {
+	if s, rose := a.rise(severityOf(r), severity); rose {
 		if refines(r.Mode, mode) {
 			mode = r.Mode
 		}
@@ -114,6 +137,22 @@ func (a *alarm) follow(r asset.Risk, machine, faulty bool) (asset.Alert, bool) {
 		return a.change(r, "mode", r.Mode, severity), true
 	}
 	return asset.Alert{}, false
+}
+
+// rise takes note of a graver severity and returns the mildest of those that Rise
+// evaluations in a row were at least.
+func (a *alarm) rise(now, stands int) (int, bool) {
+	if now >= stands {
+		a.Rises = nil
+		return stands, false
+	}
+	a.Rises = append(slices.Clone(a.Rises), now)
+	if len(a.Rises) < a.opt.Rise {
+		return stands, false
+	}
+	s := slices.Max(a.Rises)
+	a.Rises = nil
+	return s, true
 }
 
 // refines reports whether a diagnosis tells more than the one that stands. What

@@ -18,6 +18,13 @@ type FusionOptions struct {
 	CapRule     float64 // of the rules; default 2.5
 	HalfLifeH   float64 // an assessment's log likelihood ratio halves in this time; default 24
 	AnomalyRisk float64 // a source that calls the instant abnormal is believed from this risk on; default 0.2, what one rule at its limit gives
+
+	HalfLives map[asset.Group]float64 // of a group's own; oil by default seven times HalfLifeH
+	Weights   map[asset.Group]float64 // of a group's log likelihood ratio; default 1
+	Groups    map[string]asset.Group  // of a source, channel or metric, over what its kind or unit says
+	Modes     bool                    // failure modes are independent: one probability each, joined by noisy-OR
+	Leak      float64                 // probability of a failure that no mode explains, with Modes; default 0
+	Curve     Curve                   // from the summed log likelihood ratio to the calibrated one; default: as it is
 }
 
 func (o FusionOptions) withDefaults() FusionOptions {
@@ -34,6 +41,37 @@ func (o FusionOptions) withDefaults() FusionOptions {
 	def(&o.HalfLifeH, 24)
 	def(&o.AnomalyRisk, 0.2)
 	return o
+}
+
+// oilHalfLives is how much longer than others an oil sample holds: a week to a day.
+const oilHalfLives = 7
+
+// halfLife is how long a group's evidence takes to halve, in hours.
+func (o *FusionOptions) halfLife(g asset.Group) float64 {
+	if h := o.HalfLives[g]; h > 0 {
+		return h
+	}
+	if g == asset.GroupOil {
+		return oilHalfLives * o.HalfLifeH
+	}
+	return o.HalfLifeH
+}
+
+func (o *FusionOptions) weight(g asset.Group) float64 {
+	if w, ok := o.Weights[g]; ok {
+		return w
+	}
+	return 1
+}
+
+func (o *FusionOptions) limit(v asset.View) float64 {
+	switch v {
+	case asset.Learned:
+		return o.CapML
+	case asset.Derived:
+		return o.CapPhysics
+	}
+	return o.CapRule
 }
 
 // opinion is the newest assessment of one source, kept until it is stale.
@@ -57,6 +95,7 @@ func (o *opinion) conviction() float64 {
 // fusion holds what every source last said of one component.
 type fusion struct {
 	opt      FusionOptions
+	signals  signalGroups
 	opinions []opinion // sorted by view, source
 	modes    map[asset.Mode]float64
 	mode     asset.Mode // running diagnosis
@@ -67,6 +106,12 @@ func (f *fusion) hear(a asset.Assessment) {
 	at, found := slices.BinarySearchFunc(f.opinions, a, func(o opinion, a asset.Assessment) int {
 		return cmp.Or(cmp.Compare(o.View, a.View), cmp.Compare(o.Source, a.Source))
 	})
+	if a.Group == "" && found {
+		a.Group = f.opinions[at].Group // a source judges by the same signals for good
+	}
+	if a.Group == "" {
+		a.Group = f.signals.group(&a)
+	}
 	if found {
 		f.opinions[at] = opinion{a}
 		return
@@ -74,52 +119,75 @@ func (f *fusion) hear(a asset.Assessment) {
 	f.opinions = slices.Insert(f.opinions, at, opinion{a})
 }
 
-// modeMemory is the share of the accumulated mode weights that the next verdict
-// keeps: a diagnosis follows the last few windows, not one.
-const modeMemory = 0.8
-
-// verdict fuses the fresh opinions into one risk: the prior's log odds plus, for
-// each view, the strongest log likelihood ratio, capped and aged (domain: log-odds
-// fusion, correlated sources grouped, maximum within a group).
+// verdict fuses the fresh opinions into one risk: the prior's log odds plus what
+// each view brings (see odds). What every source brought, or why nothing, is
+// kept with it.
 func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Risk {
 	r := asset.Risk{
-		Time: now, Asset: id, Component: component, HorizonH: f.opt.HorizonH, Risk: asset.Missing(),
-		MLScore: asset.Missing(), MLP: asset.Missing(), PhysicsScore: asset.Missing(), RuleScore: asset.Missing(), RUL: asset.NoRUL(),
+		Time: now, Asset: id, Component: component, HorizonH: f.opt.HorizonH, Risk: asset.Missing(), Certainty: asset.Unsure(),
+		MLScore: asset.Missing(), MLP: asset.Missing(), PhysicsScore: asset.Missing(), RuleScore: asset.Missing(), LLR: asset.NoLLR(), RUL: asset.NoRUL(),
 	}
-	var lrs []float64
-	sensor := false
-	for _, view := range []asset.View{asset.Learned, asset.Derived, asset.Ruled} {
-		best, lead := math.Inf(-1), -1
-		for i := range f.opinions {
-			o := &f.opinions[i]
-			if o.View != view || o.Trust <= 0 || f.stale(o, now) {
-				continue
-			}
-			if isSensor(o.Assessment) {
-				sensor = sensor || o.Abnormal
-				r.Evidence = append(r.Evidence, sensorEvidence(o.Assessment)...)
-				continue
-			}
-			if l, ok := f.logLR(o, now); ok && l > best {
-				best, lead = l, i
-			}
-			r.Anomaly = r.Anomaly || (o.Abnormal && o.Time.Equal(now))
-		}
-		if lead < 0 {
-			continue
-		}
-		lrs = append(lrs, best)
-		f.speak(&r, &f.opinions[lead], view, best)
+	witnesses, sensor := f.question(&r, now)
+	o := f.opt.odds(witnesses, -1)
+	for _, w := range o.leading {
+		r.Sources[w.at].Weight = asset.Number(w.weight)
+		speak(&r, &f.opinions[w.opinion], w.weight)
 	}
+	r.LLR = o.llr
 	f.scores(&r, now)
+	r.RUL = f.remaining(now)
 	f.diagnose(&r, now, sensor)
-	if len(lrs) > 0 {
-		r.Risk = asset.Number(posterior(f.opt.Prior, lrs))
+	if len(witnesses) > 0 {
+		r.Risk = asset.Number(f.opt.posterior(witnesses, -1))
 		r.Anomaly = r.Anomaly && float64(r.Risk) >= f.opt.AnomalyRisk
+		r.Certainty = f.certainty(&r, witnesses, o)
 	}
+	share(r.Sources)
 	slices.SortStableFunc(r.Evidence, func(a, b asset.Evidence) int { return cmp.Compare(weight(b), weight(a)) })
 	return r
 }
+
+// question lists every source with what it says now, or why it says nothing;
+// those with something to say are the witnesses, in the order of the opinions.
+func (f *fusion) question(r *asset.Risk, now time.Time) (witnesses []witness, sensor bool) {
+	r.Sources = make([]asset.Contribution, 0, len(f.opinions))
+	for i := range f.opinions {
+		o := &f.opinions[i]
+		c := asset.Contribution{
+			Source: string(o.View) + "/" + o.Source, Group: o.Group, Value: o.Score, Limit: o.Limit,
+			LLR: asset.Missing(), AgeH: now.Sub(o.Time).Hours(), Trust: o.Trust, Weight: 0, Share: asset.Missing(),
+		}
+		l, known := f.opt.logLR(o, now)
+		switch {
+		case o.Trust <= 0:
+			c.Reason = cmp.Or(o.Reason, reasonUntrusted)
+		case f.stale(o, now):
+			c.Reason = reasonStale
+		case isSensor(o.Assessment):
+			sensor = sensor || o.Abnormal
+			r.Evidence = append(r.Evidence, sensorEvidence(o.Assessment)...)
+			c.Reason = reasonSensor
+		default:
+			r.Anomaly = r.Anomaly || (o.Abnormal && o.Time.Equal(now))
+			if !known {
+				c.Reason = reasonUnscored
+				break
+			}
+			c.LLR = asset.Number(l)
+			witnesses = append(witnesses, witness{opinion: i, at: len(r.Sources), view: o.View, group: o.Group, mode: leading(o.Modes), l: l})
+		}
+		r.Sources = append(r.Sources, c)
+	}
+	return witnesses, sensor
+}
+
+// Why a source that was heard says nothing now.
+const (
+	reasonUntrusted asset.Reason = "untrusted"
+	reasonStale     asset.Reason = "stale"
+	reasonSensor    asset.Reason = "sensor"   // it judges the sensor, not the machine
+	reasonUnscored  asset.Reason = "no-score" // neither a probability nor a score with a limit
+)
 
 func weight(e asset.Evidence) float64 {
 	if !e.Weight.Known() {
@@ -143,59 +211,11 @@ func sensorEvidence(a asset.Assessment) []asset.Evidence {
 
 // stale drops an assessment after four half lives.
 func (f *fusion) stale(o *opinion, now time.Time) bool {
-	return now.Sub(o.Time).Hours() > 4*f.opt.HalfLifeH
+	return now.Sub(o.Time).Hours() > 4*f.opt.halfLife(o.Group)
 }
 
-// logLR is the log likelihood ratio of "fails within the horizon" that an
-// opinion carries now: the change of log odds for a physical probability, the
-// e-value ½·p^(−½) for a p-value (Vovk & Wang 2021), and otherwise the score
-// against its limit, +2.3 at the limit and 0 at half of it. A source that merely
-// sees nothing argues against a failure no more than a p-value of 1 does.
-func (f *fusion) logLR(o *opinion, now time.Time) (float64, bool) {
-	limit := f.opt.CapRule
-	switch o.View {
-	case asset.Learned:
-		limit = f.opt.CapML
-	case asset.Derived:
-		limit = f.opt.CapPhysics
-	}
-	var l float64
-	switch {
-	case o.FailP.Known():
-		p := math.Min(math.Max(float64(o.FailP), 1e-9), 1-1e-9)
-		l = logit(p) - logit(f.opt.Prior)
-	case o.P.Known():
-		l = math.Log(0.5) - 0.5*math.Log(math.Max(float64(o.P), 1e-12))
-	case o.Score.Known() && o.Limit.Known() && o.Limit > 0:
-		l = math.Max(2.3*(2*float64(o.Score/o.Limit)-1), math.Log(0.5))
-	default:
-		return 0, false
-	}
-	return aged(capped(l, limit), now.Sub(o.Time).Hours(), f.opt.HalfLifeH) * math.Min(o.Trust, 1), true
-}
-
-func logit(p float64) float64 { return math.Log(p / (1 - p)) }
-
-// posterior adds log likelihood ratios to the prior's log odds.
-func posterior(prior float64, lrs []float64) float64 {
-	l := logit(prior)
-	for _, lr := range lrs {
-		l += lr
-	}
-	return 1 / (1 + math.Exp(-l))
-}
-
-// capped bounds how much one view may say.
-func capped(l, limit float64) float64 { return math.Min(math.Max(l, -limit), limit) }
-
-// aged halves a log likelihood ratio with every half life.
-func aged(l, ageH, halfLifeH float64) float64 { return l * math.Exp2(-ageH/halfLifeH) }
-
-// speak writes a view's leading opinion into the evidence, with its share of the log odds.
-func (f *fusion) speak(r *asset.Risk, o *opinion, view asset.View, l float64) {
-	if view == asset.Derived {
-		r.RUL = o.RUL
-	}
+// speak writes a leading opinion into the evidence, with its share of the log odds.
+func speak(r *asset.Risk, o *opinion, l float64) {
 	var total float64
 	for _, e := range o.Evidence {
 		total += math.Max(weight(e), 0)
@@ -210,7 +230,20 @@ func (f *fusion) speak(r *asset.Risk, o *opinion, view asset.View, l float64) {
 	}
 }
 
-// scores reports the worst fresh score of each view, and the RUL of whoever knows one.
+// share says which part of all that moved the log odds is each source's.
+func share(sources []asset.Contribution) {
+	var total float64
+	for _, c := range sources {
+		total += math.Abs(float64(c.Weight))
+	}
+	for i := range sources {
+		if total > 0 {
+			sources[i].Share = asset.Number(math.Abs(float64(sources[i].Weight)) / total)
+		}
+	}
+}
+
+// scores reports the worst fresh score of each view.
 func (f *fusion) scores(r *asset.Risk, now time.Time) {
 	worst := func(to *asset.Number, s asset.Number) bool {
 		if s.Known() && (!to.Known() || s > *to) {
@@ -238,71 +271,5 @@ func (f *fusion) scores(r *asset.Risk, now time.Time) {
 			}
 			worst(&r.RuleScore, s)
 		}
-		if o.RUL.P50.Known() && (!r.RUL.P50.Known() || o.RUL.P50 < r.RUL.P50) {
-			r.RUL = o.RUL
-		}
 	}
-}
-
-// diagnose accumulates the candidate modes; an instant that cannot decide
-// repeats the last diagnosis.
-func (f *fusion) diagnose(r *asset.Risk, now time.Time, sensor bool) {
-	fresh := map[asset.Mode]float64{}
-	heard := false
-	for i := range f.opinions {
-		o := &f.opinions[i]
-		if !o.Time.Equal(now) || o.Trust <= 0 || isSensor(o.Assessment) {
-			continue
-		}
-		if o.Modes != nil {
-			heard = true
-			say := o.conviction()
-			for m, w := range o.Modes {
-				fresh[m] += say * w
-			}
-		}
-	}
-	if heard {
-		if f.modes == nil {
-			f.modes = map[asset.Mode]float64{}
-		}
-		for m := range f.modes {
-			f.modes[m] *= modeMemory
-		}
-		for m, w := range fresh {
-			f.modes[m] += (1 - modeMemory) * w
-		}
-		f.mode = leading(f.modes)
-	}
-	r.Mode = f.mode
-	if sensor && r.Mode == asset.Healthy {
-		r.Mode = asset.SensorFault
-	}
-	r.Modes = make(map[asset.Mode]float64, len(f.modes))
-	for m, w := range f.modes {
-		if m != asset.Healthy && w > 1e-6 {
-			r.Modes[m] = w
-		}
-	}
-}
-
-// generic modes say that something wears, not what: they lead only where nothing
-// more specific has a quarter of their weight.
-func generic(m asset.Mode) bool { return m == asset.Wear || m == asset.Unknown }
-
-// leastMode is the weight under which a mode is not worth naming.
-const leastMode = 0.02
-
-// leading is the heaviest mode; the vocabulary's order decides a tie.
-func leading(modes map[asset.Mode]float64) asset.Mode {
-	best, at := leastMode, asset.Healthy
-	for m, w := range modes {
-		if generic(m) {
-			w /= 4
-		}
-		if w > best || (w == best && m < at) {
-			best, at = w, m
-		}
-	}
-	return at
 }

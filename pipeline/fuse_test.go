@@ -23,24 +23,7 @@ func TestReferenceFusion(t *testing.T) {
 		t.Fatal(err)
 	}
 	var ref struct {
-		Cases []struct {
-			ID     string
-			Inputs struct {
-				Prior float64
-				LogLR []float64 `json:"log_lr"`
-				Caps  []float64
-				Decay struct {
-					LogLR    float64 `json:"log_lr"`
-					HalfLife float64 `json:"half_life_h"`
-					Age      float64 `json:"age_h"`
-				}
-			}
-			Outputs struct {
-				Posterior float64
-				Capped    []float64
-				Decayed   float64 `json:"decayed_log_lr"`
-			}
-		}
+		Cases []fusionCase
 	}
 	if err := json.Unmarshal(body, &ref); err != nil {
 		t.Fatal(err)
@@ -48,22 +31,71 @@ func TestReferenceFusion(t *testing.T) {
 	if len(ref.Cases) == 0 {
 		t.Fatal("no cases")
 	}
-	near := func(t *testing.T, what string, got, want float64) {
+	for _, c := range ref.Cases {
+		t.Run(c.ID, func(t *testing.T) { c.hold(t) })
+	}
+}
+
+// fusionCase is one case of fusion.json.
+type fusionCase struct {
+	ID     string
+	Inputs struct {
+		Prior   float64
+		LogLR   []float64 `json:"log_lr"`
+		Caps    []float64
+		NoisyOr []float64 `json:"noisy_or_p"`
+		Leak    float64
+		DS1     struct{ F, H, U float64 }
+		DS2     struct{ F, H, U float64 }
+		Hyst    struct {
+			On, Off float64
+			Risk    []float64
+		} `json:"hysteresis"`
+		Decay struct {
+			LogLR    float64 `json:"log_lr"`
+			HalfLife float64 `json:"half_life_h"`
+			Age      float64 `json:"age_h"`
+		}
+	}
+	Outputs struct {
+		Posterior float64
+		Capped    []float64
+		NoisyOr   float64 `json:"noisy_or"`
+		DS        struct{ F, H, U, K float64 }
+		States    []int   `json:"hysteresis_state"`
+		Decayed   float64 `json:"decayed_log_lr"`
+		Mean      float64 `json:"logit_avg_prob"`
+	}
+}
+
+func (c *fusionCase) hold(t *testing.T) {
+	t.Helper()
+	near := func(what string, got, want float64) {
 		t.Helper()
-		if math.Abs(got-want) > 1e-9*math.Max(1, math.Abs(want)) {
+		if !(math.Abs(got-want) <= 1e-9*math.Max(1, math.Abs(want))) {
 			t.Errorf("%s = %v, want %v", what, got, want)
 		}
 	}
-	for _, c := range ref.Cases {
-		t.Run(c.ID, func(t *testing.T) {
-			var lrs []float64
-			for i, l := range c.Inputs.LogLR {
-				lrs = append(lrs, capped(l, c.Inputs.Caps[i]))
-				near(t, "capped", lrs[i], c.Outputs.Capped[i])
-			}
-			near(t, "posterior", posterior(c.Inputs.Prior, lrs), c.Outputs.Posterior)
-			near(t, "aged", aged(c.Inputs.Decay.LogLR, c.Inputs.Decay.Age, c.Inputs.Decay.HalfLife), c.Outputs.Decayed)
-		})
+	in, out := &c.Inputs, &c.Outputs
+	var lrs []float64
+	for i, l := range in.LogLR {
+		lrs = append(lrs, capped(l, in.Caps[i]))
+		near("capped", lrs[i], out.Capped[i])
+	}
+	near("posterior", posterior(in.Prior, lrs), out.Posterior)
+	near("aged", aged(in.Decay.LogLR, in.Decay.Age, in.Decay.HalfLife), out.Decayed)
+	near("noisy-OR", noisyOr(in.Leak, in.NoisyOr), out.NoisyOr)
+	near("log pool", logPool(in.NoisyOr, []float64{1, 1, 1}[:len(in.NoisyOr)]), out.Mean)
+	m, k := dempster(masses{in.DS1.F, in.DS1.H, in.DS1.U}, masses{in.DS2.F, in.DS2.H, in.DS2.U})
+	near("fault", m.fault, out.DS.F)
+	near("healthy", m.healthy, out.DS.H)
+	near("open", m.open, out.DS.U)
+	near("conflict", k, out.DS.K)
+	on := false
+	for i, risk := range in.Hyst.Risk {
+		if on = latched(on, risk, in.Hyst.On, in.Hyst.Off); on != (out.States[i] == 1) {
+			t.Errorf("hysteresis at %d (risk %v) = %v, want %d", i, risk, on, out.States[i])
+		}
 	}
 }
 
@@ -133,8 +165,15 @@ func TestAnAlertOpensOnceIsRefinedAndClears(t *testing.T) {
 	if !changed || refined.ID != opened[0].ID || refined.Mode != asset.Wear || refined.Changes[0].Mode != asset.OuterRace {
 		t.Errorf("refined = %+v, want the same alert with a change to outer-race", refined)
 	}
-	if worse, changed := risk(0.95, asset.OuterRace); !changed || worse.Changes[1].Severity != 1 {
-		t.Errorf("worse = %+v, want a change to severity 1", worse)
+	if once, changed := risk(0.95, asset.OuterRace); changed {
+		t.Errorf("one evaluation raised the severity: %+v", once)
+	}
+	if _, changed := risk(0.4, asset.OuterRace); changed {
+		t.Error("the severity rose though the risk fell again")
+	}
+	risk(0.95, asset.OuterRace)
+	if worse, changed := risk(0.7, asset.OuterRace); !changed || worse.Changes[1].Severity != 2 {
+		t.Errorf("worse = %+v, want a change to severity 2, what both evaluations were at least", worse)
 	}
 	cleared := false
 	for range 30 {

@@ -173,6 +173,11 @@ func (s *Shard) moments(l *line, at time.Time, windows []asset.Window, events []
 		return cmp.Or(a.End.Compare(b.End), cmp.Compare(rank(a), rank(b)))
 	})
 	var out []*moment
+	if len(windows) == 0 && len(events) > 0 { // what happened between two windows is heard too
+		m := &moment{line: l, snapshot: features.Snapshot{Asset: l.Plate.ID, Time: at, SpeedRpm: l.speed, LoadN: l.loadN, Events: events}}
+		m.said = l.Monitor.Observe(&m.snapshot)
+		out = append(out, m)
+	}
 	for i := 0; i < len(windows); {
 		m := &moment{line: l, wanted: l.spectraDue(windows[i].End), snapshot: features.Snapshot{Asset: l.Plate.ID, Time: windows[i].End, SpeedRpm: l.speed, LoadN: l.loadN, Events: events}}
 		for ; i < len(windows) && windows[i].End.Equal(m.snapshot.Time); i++ {

@@ -48,8 +48,9 @@ func newLine(l *Line) *line {
 		}
 		n.cutters[c.Name] = &cutter{opt: opt, channel: c}
 	}
+	known := newSignalGroups(l.Plate, n.Fusion.Groups)
 	for range l.Plate.Components {
-		n.fusions = append(n.fusions, &fusion{opt: n.Fusion})
+		n.fusions = append(n.fusions, &fusion{opt: n.Fusion, signals: known})
 		n.alarms = append(n.alarms, &alarm{opt: n.Alarm})
 	}
 	return n
@@ -156,7 +157,7 @@ func (l *line) fuse(m *moment) []asset.Risk {
 			continue
 		}
 		r := l.fusions[i].verdict(l.Plate.ID, c.Name, m.snapshot.Time)
-		if m.snapshot.Learning {
+		if m.snapshot.Learning || slices.Contains(m.snapshot.Renewed, c.Name) {
 			r.Risk, r.Anomaly = asset.Missing(), false
 		}
 		out = append(out, r)

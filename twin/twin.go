@@ -107,7 +107,9 @@ func (t *Twin) Step(s features.Snapshot) []asset.Assessment {
 	t.renew(s.Events)
 	var said []asset.Assessment
 	for i := range t.laws {
-		if a, ok := t.laws[i].step(s); ok {
+		at := s
+		at.Learning = s.Learning || slices.Contains(s.Renewed, t.laws[i].Component)
+		if a, ok := t.laws[i].step(at); ok {
 			said = append(said, a)
 		}
 	}

@@ -121,39 +121,49 @@ var (
 	npyShape   = regexp.MustCompile(`'shape':\s*\((\d+),?\s*(\d*)\)`)
 )
 
-// npy reads NumPy's format, versions 1 to 3 (NEP 1).
+// npy takes a signal from NumPy's format.
 func (f *featuresOf) npy(b []byte) ([]float64, error) {
+	x, rows, columns, fortran, err := readNPY(b)
+	if err != nil {
+		return nil, err
+	}
+	if rows == 1 {
+		columns = 1
+	}
+	return f.pick(x, columns, fortran)
+}
+
+// readNPY reads one or two dimensions of NumPy's format, versions 1 to 3 (NEP 1): row
+// after row, or column after column where fortran says so.
+func readNPY(b []byte) (x []float64, rows, columns int, fortran bool, err error) {
+	fail := func(err error) ([]float64, int, int, bool, error) { return nil, 0, 0, false, err }
 	if len(b) < 12 || string(b[:6]) != "\x93NUMPY" {
-		return nil, errors.New("no NumPy file")
+		return fail(errors.New("no NumPy file"))
 	}
 	at, n := 10, int(binary.LittleEndian.Uint16(b[8:]))
 	if b[6] > 1 {
 		at, n = 12, int(binary.LittleEndian.Uint32(b[8:]))
 	}
 	if n < 0 || n > len(b)-at {
-		return nil, errors.New("the NumPy header is cut off")
+		return fail(errors.New("the NumPy header is cut off"))
 	}
 	head := string(b[at : at+n])
 	code, shape := npyType.FindStringSubmatch(head), npyShape.FindStringSubmatch(head)
 	if code == nil || shape == nil {
-		return nil, errors.New("one or two dimensions of plain numbers are read")
+		return fail(errors.New("one or two dimensions of plain numbers are read"))
 	}
-	x, err := numbersOf(b[at+n:], code[1])
-	if err != nil {
-		return nil, err
+	if x, err = numbersOf(b[at+n:], code[1]); err != nil {
+		return fail(err)
 	}
-	rows, _ := strconv.Atoi(shape[1]) // digits; one too large does not fit the data
-	columns := 1
+	rows, _ = strconv.Atoi(shape[1]) // digits; one too large does not fit the data
+	columns = 1
 	if shape[2] != "" {
 		columns, _ = strconv.Atoi(shape[2])
 	}
 	if rows < 0 || columns < 1 || rows > len(x) || columns > len(x)+1 || rows*columns != len(x) {
-		return nil, fmt.Errorf("%d numbers do not fill the shape %s×%s", len(x), shape[1], shape[2])
+		return fail(fmt.Errorf("%d numbers do not fill the shape %s×%s", len(x), shape[1], shape[2]))
 	}
-	if rows == 1 {
-		columns = 1
-	}
-	return f.pick(x, columns, npyFortran.MatchString(head))
+	return x, rows, columns, npyFortran.MatchString(head), nil
 }
 
 // pick takes one of several interleaved columns; apart says that they follow each other instead.

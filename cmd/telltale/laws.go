@@ -77,11 +77,13 @@ func (w *works) law(c class.Class, plate asset.Nameplate, part asset.Component, 
 			return nil, fmt.Errorf("rho: %v is not allowed: above -1 and below 1", o.Rho)
 		}
 		return physics.NewCrack(o), nil
+	case "structure":
+		return w.structure(c, plate, part, l)
 	}
 	if law, known, err := wearLaw(c, plate, part, l); known {
 		return law, err
 	}
-	return nil, fmt.Errorf("use: %q is not allowed: bearing-life, thermal, heat-balance, growth, exponential, regression, crack, fatigue, ageing, archard", l.Use)
+	return nil, fmt.Errorf("use: %q is not allowed: bearing-life, thermal, heat-balance, growth, exponential, regression, crack, fatigue, ageing, archard, structure", l.Use)
 }
 
 // declares reports whether the nameplate has the metric of a key.

@@ -133,32 +133,6 @@ func TestLearnWantsLabels(t *testing.T) {
 	}
 }
 
-// TestFitWeibull compares with closed forms: of equal censoring times the scale
-// is that of the total time, and a sample at the quantiles of a law gives it back.
-func TestFitWeibull(t *testing.T) {
-	var lives []float64
-	var failed []bool
-	const n = 2000
-	for i := range n {
-		lives = append(lives, 300*math.Pow(-math.Log1p(-(float64(i)+0.5)/n), 1/2.5))
-		failed = append(failed, true)
-	}
-	if w := fitWeibull(lives, failed); math.Abs(w.Scale/300-1) > 0.01 || math.Abs(w.Shape/2.5-1) > 0.01 {
-		t.Errorf("complete: %+v, want scale 300, shape 2.5", w)
-	}
-	for i, l := range lives { // observation ends at 300 h
-		if l > 300 {
-			lives[i], failed[i] = 300, false
-		}
-	}
-	if w := fitWeibull(lives, failed); math.Abs(w.Scale/300-1) > 0.02 || math.Abs(w.Shape/2.5-1) > 0.02 {
-		t.Errorf("censored: %+v, want scale 300, shape 2.5", w)
-	}
-	if w := fitWeibull([]float64{5, 6}, []bool{true, false}); w.Scale != 0 {
-		t.Errorf("of one failure: %+v, want nothing", w)
-	}
-}
-
 func TestSketchKeepsTheCourse(t *testing.T) {
 	var s sketch
 	for i := range 100000 {

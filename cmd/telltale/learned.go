@@ -42,6 +42,13 @@ type growthLearn struct {
 	FailAt float64             `json:"fail_at"` // indicator at failure: the median over lives; 0 where the law knows better
 	Paths  []physics.PathPoint `json:"paths"`
 	Life   physics.Weibull     `json:"life"`
+
+	LifeWeight float64               `json:"life_weight,omitempty"` // of Life beside the age
+	Earlier    []physics.EarlierLife `json:"earlier,omitempty"`     // lives to be compared with
+	Told       string                `json:"told,omitempty"`        // which knowledge was chosen
+	Judged     []judgedKnowledge     `json:"judged,omitempty"`      // and between which
+
+	Table []physics.SurvivalPoint `json:"life_table,omitempty"` // what Life was fitted to, for a person to look at
 }
 
 // limitLearn is the distribution of a feature while healthy.
@@ -61,6 +68,7 @@ const paramsName = "learned"
 type learned struct {
 	sets map[string]parameterSet // by class, or class/asset
 	refs []string                // name:version@digest, sorted
+	roms map[string]physics.ROM  // reduced-order models that laws name, by class/name
 }
 
 // useLearned reads the sets that the repository has for the assets at hand.
@@ -100,6 +108,9 @@ func useLearned(ctx context.Context, repo *models.Repository, plates map[asset.I
 			l.sets[key] = p
 			l.refs = append(l.refs, v.Ref()+"@"+v.Digest)
 		}
+	}
+	if err := l.useROMs(ctx, repo, plates, classes); err != nil {
+		return nil, err
 	}
 	slices.Sort(l.refs)
 	return l, nil

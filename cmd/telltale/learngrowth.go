@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -17,7 +18,8 @@ type growthLife struct {
 // course is how a law followed a life: its level at each age.
 type course struct {
 	ages, levels []float64
-	life         float64 // running hours at the failure, or at the last instant
+	slopes       []float64 // an hour
+	life         float64   // running hours at the failure, or at the last instant
 	failed       bool
 }
 
@@ -44,22 +46,22 @@ func taughtBy(lives []growthLife) growthLearn {
 	slices.Sort(ends)
 	g.FailAt = quantile(ends, 0.5)
 	var failed []course
-	var ages []float64
-	var gone []bool
+	var lived []physics.Lifetime
 	for _, l := range lives {
 		l.place.opt.FailAt = g.FailAt
 		c := l.follow()
 		if c.life <= 0 || !c.failed && l.faulty(l.place.component) {
 			continue // a machine that is known to be faulty neither failed nor lived on
 		}
-		ages, gone = append(ages, c.life), append(gone, c.failed)
+		lived = append(lived, physics.Lifetime{H: c.life, Failed: c.failed})
 		if c.failed && len(c.ages) > 0 {
 			failed = append(failed, c)
 		}
 	}
-	g.Life = fitWeibull(ages, gone)
+	g.Life, _ = physics.FitWeibull(lived, leastShape, mostShape)
+	g.Table = physics.LifeTable(lived)
 	if len(failed) >= fewestPaths {
-		g.Paths = pathsOf(failed)
+		g.Paths, g.Earlier = pathsOf(failed), earlierOf(failed)
 	}
 	return g
 }
@@ -112,10 +114,10 @@ func (l growthLife) follow() course {
 		}
 		state, _ = law.Step(state, l.snapshot(row))
 		last = row.time
-		age, level, known := l.levelOf(law, state)
+		age, level, slope, known := l.levelOf(law, state)
 		c.life = age
 		if known {
-			c.ages, c.levels = append(c.ages, age), append(c.levels, level)
+			c.ages, c.levels, c.slopes = append(c.ages, age), append(c.levels, level), append(c.slopes, slope)
 		}
 	}
 	c.failed = failed
@@ -127,8 +129,8 @@ func (l growthLife) follow() course {
 	return c
 }
 
-// levelOf reads the law's age and level; known is false before its filter began.
-func (l growthLife) levelOf(law physics.Growth, s physics.State) (age, level float64, known bool) {
+// levelOf reads the law's age, level and slope; known is false before its filter began.
+func (l growthLife) levelOf(law physics.Growth, s physics.State) (age, level, slope float64, known bool) {
 	noise := 0.0
 	for _, q := range law.Quantities(s) {
 		switch q.Name {
@@ -136,11 +138,13 @@ func (l growthLife) levelOf(law physics.Growth, s physics.State) (age, level flo
 			age = float64(q.Value) - l.place.opt.StartAgeH
 		case "way to failure":
 			level = float64(q.Value)
+		case "growth":
+			slope = float64(q.Value)
 		case "noise":
 			noise = float64(q.Value)
 		}
 	}
-	return age, level, noise > 0 && level != 0
+	return age, level, slope, noise > 0 && level != 0
 }
 
 func orDefault(v, d float64) float64 {
@@ -164,11 +168,7 @@ func pathsOf(lives []course) []physics.PathPoint {
 			if c.ages[0] > share*c.life {
 				continue
 			}
-			i, exact := slices.BinarySearch(c.ages, share*c.life)
-			if !exact {
-				i--
-			}
-			levels = append(levels, c.levels[min(max(i, 0), len(c.levels)-1)])
+			levels = append(levels, c.levels[c.at(share)])
 		}
 		if len(levels) < fewestPaths {
 			continue
@@ -179,47 +179,43 @@ func pathsOf(lives []course) []physics.PathPoint {
 	return out
 }
 
+// at is the index of the newest level at a share of the life.
+func (c course) at(share float64) int {
+	i, exact := slices.BinarySearch(c.ages, share*c.life)
+	if !exact {
+		i--
+	}
+	return min(max(i, 0), len(c.ages)-1)
+}
+
+// mostEarlier is how many lives are kept to be compared with.
+const mostEarlier = 30
+
+// earlierOf keeps lives whole, as the law followed them, at the shares at which
+// pathsOf takes quantiles. Of many, lives of every length stay.
+func earlierOf(lives []course) []physics.EarlierLife {
+	sorted := slices.SortedStableFunc(slices.Values(lives), func(a, b course) int { return cmp.Compare(a.life, b.life) })
+	var out []physics.EarlierLife
+	n := min(len(sorted), mostEarlier)
+	for i := range n {
+		c := sorted[i*len(sorted)/n]
+		l := physics.EarlierLife{H: c.life}
+		for k := 1; k <= pathSteps; k++ {
+			share := float64(k) / pathSteps
+			if c.ages[0] > share*c.life {
+				continue
+			}
+			at := c.at(share)
+			l.Way = append(l.Way, physics.WayPoint{Life: share, Level: c.levels[at], Pace: c.slopes[at] * c.ages[at]})
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
 // The shapes within which a life's law is sought: of a few lives of nearly one
 // length, none is too large for the likelihood alone.
 const (
 	leastShape = 0.3
 	mostShape  = 10
 )
-
-// fitWeibull is the maximum likelihood fit to lives, of which those that did not
-// end are censored: the shape k solves Σ tᵏ ln t / Σ tᵏ − 1/k = mean of ln t over
-// failures, the scale is (Σ tᵏ / r)^(1/k) with r failures (Lawless 2003, sec. 5.2).
-// The zero law when fewer than two lives ended.
-func fitWeibull(lives []float64, failed []bool) physics.Weibull {
-	var logs, r, most float64
-	for i, t := range lives {
-		most = math.Max(most, t)
-		if failed[i] {
-			logs += math.Log(t)
-			r++
-		}
-	}
-	if r < 2 {
-		return physics.Weibull{}
-	}
-	sums := func(k float64) (sum, weighted float64) {
-		for _, t := range lives {
-			p := math.Pow(t/most, k) // in units of the longest: no power overflows
-			sum += p
-			weighted += p * math.Log(t)
-		}
-		return sum, weighted
-	}
-	lo, hi := leastShape, float64(mostShape)
-	for range 60 { // the left side rises with k
-		k := (lo + hi) / 2
-		if sum, weighted := sums(k); weighted/sum-1/k < logs/r {
-			lo = k
-		} else {
-			hi = k
-		}
-	}
-	k := (lo + hi) / 2
-	sum, _ := sums(k)
-	return physics.Weibull{Scale: most * math.Pow(sum/r, 1/k), Shape: k}
-}

@@ -41,6 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		modelCommand(),
 		probeCommand(),
 		ordersCommand(),
+		romCommand(),
 		twinsCommand(),
 	)
 	root.SetArgs(args)

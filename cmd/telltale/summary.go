@@ -32,8 +32,9 @@ type summary struct {
 	Resumed    bool             `json:"resumed"`
 	Alerts     int              `json:"alerts"`
 	Orders     int              `json:"work_orders"`
-	Truth      *truthReport     `json:"truth,omitempty"`    // against labels.csv, where there is one
-	Ablation   *ablation        `json:"ablation,omitempty"` // what each view would say alone
+	Truth      *truthReport     `json:"truth,omitempty"`     // against labels.csv, where there is one
+	Ablation   *ablation        `json:"ablation,omitempty"`  // what each view would say alone
+	Prognosis  *prognosisReport `json:"prognosis,omitempty"` // remaining lives against labelled failures
 	Features   string           `json:"feature_version"`
 	Models     []string         `json:"models"`
 	Baselines  string           `json:"baselines_sha256"`
@@ -120,6 +121,9 @@ func (s *summary) print(to io.Writer, out string) {
 		if n := s.Refused[reason]; n > 0 {
 			fmt.Fprintf(to, "refused %s: %d\n", reason, n)
 		}
+	}
+	if p := s.Prognosis; p != nil {
+		fmt.Fprintln(to, p)
 	}
 	for _, n := range s.Notes {
 		fmt.Fprintln(to, "note:", n)

@@ -56,6 +56,7 @@ func judge(ctx context.Context, in summaryInput, s *summary) (*truthReport, *abl
 	span := map[asset.ID][2]time.Time{}
 	var scores [4][]float64
 	var truth []bool
+	lives := toldLives(labels)
 	err = in.db.EachRisk(ctx, func(r asset.Risk) error {
 		if s.EventFrom.IsZero() || r.Time.Before(s.EventFrom) {
 			s.EventFrom = r.Time
@@ -69,6 +70,11 @@ func judge(ctx context.Context, in summaryInput, s *summary) (*truthReport, *abl
 		}
 		at[1] = r.Time
 		span[r.Asset] = at
+		for _, l := range lives[r.Asset] {
+			if l.hear(&r) {
+				break
+			}
+		}
 		truth = append(truth, inFault(labels, r.Asset, r.Time))
 		for i, v := range []asset.Number{r.Risk, r.MLScore, r.PhysicsScore, r.RuleScore} {
 			scores[i] = append(scores[i], float64(v))
@@ -87,6 +93,7 @@ func judge(ctx context.Context, in summaryInput, s *summary) (*truthReport, *abl
 	if err != nil || len(labels) == 0 {
 		return nil, nil, err
 	}
+	s.Prognosis = prognosis(lives)
 	return compareAlerts(in, labels, span), &ablation{
 		Rows: len(truth), Risk: auc(truth, scores[0]), ML: auc(truth, scores[1]), Physics: auc(truth, scores[2]), Rule: auc(truth, scores[3]),
 	}, nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
@@ -96,12 +97,36 @@ func (w *works) line(plate asset.Nameplate, space *features.Workspace) (*pipelin
 		Extractor: extractor,
 		Monitor:   monitor,
 		Twin:      tw,
-		Fusion: pipeline.FusionOptions{
-			HorizonH: c.HorizonH, Prior: c.Fusion.Prior, CapML: c.Fusion.CapML, CapPhysics: c.Fusion.CapPhysics, CapRule: c.Fusion.CapRule,
-			HalfLifeH: c.Fusion.HalfLifeH, AnomalyRisk: c.Fusion.AnomalyRisk,
-		},
-		Alarm: pipeline.AlarmOptions{On: c.Alarm.On, Off: c.Alarm.Off, M: c.Alarm.M, N: c.Alarm.N, DwellH: c.Alarm.DwellH},
+		Fusion:    fusionOptions(c),
+		Alarm:     pipeline.AlarmOptions{On: c.Alarm.On, Off: c.Alarm.Off, M: c.Alarm.M, N: c.Alarm.N, DwellH: c.Alarm.DwellH, Rise: c.Alarm.Rise},
 	}, nil
+}
+
+// lawGroups are the groups of laws whose evidence names no signal.
+var lawGroups = map[string]asset.Group{
+	"bearing-life": asset.GroupUsage, "fatigue": asset.GroupUsage, "ageing": asset.GroupUsage, "archard": asset.GroupUsage,
+	"thermal": asset.GroupThermal, "structure": asset.GroupVibration,
+}
+
+// fusionOptions reads how the class weighs its sources.
+func fusionOptions(c class.Class) pipeline.FusionOptions {
+	f := c.Fusion
+	o := pipeline.FusionOptions{
+		HorizonH: c.HorizonH, Prior: f.Prior, CapML: f.CapML, CapPhysics: f.CapPhysics, CapRule: f.CapRule,
+		HalfLifeH: f.HalfLifeH, AnomalyRisk: f.AnomalyRisk, Modes: f.Modes, Leak: f.Leak,
+		HalfLives: map[asset.Group]float64{}, Weights: map[asset.Group]float64{}, Groups: map[string]asset.Group{},
+	}
+	for g, h := range f.HalfLives {
+		o.HalfLives[asset.Group(g)] = h
+	}
+	for g, w := range f.Weights {
+		o.Weights[asset.Group(g)] = w
+	}
+	maps.Copy(o.Groups, lawGroups)
+	for name, g := range f.Groups {
+		o.Groups[name] = asset.Group(g)
+	}
+	return o
 }
 
 // speedMetric is the class's; where it names none that the asset declares, a metric in

@@ -151,24 +151,29 @@ func (s *Store) keepRisks(ctx context.Context, risks []asset.Risk) error {
 		asset     asset.ID
 		component string
 	}
-	newest := map[part]int64{}
+	newest := map[part]*asset.Risk{}
 	var order []part
 	for i := range risks {
 		r := &risks[i]
 		if err := s.keepRisk(ctx, r); err != nil {
 			return fmt.Errorf("risk of asset %s, %s: %w", r.Asset, r.Component, err)
 		}
-		p, t := part{r.Asset, r.Component}, r.Time.UnixNano()
+		p := part{r.Asset, r.Component}
 		if last, ok := newest[p]; !ok {
 			order = append(order, p)
-			newest[p] = t
-		} else if t > last {
-			newest[p] = t
+			newest[p] = r
+		} else if r.Time.After(last.Time) {
+			newest[p] = r
 		}
 	}
 	for _, p := range order {
-		if err := s.exec(ctx, `INSERT INTO risk_latest (asset, component, time) VALUES (?, ?, ?)
-			ON CONFLICT (asset, component) DO UPDATE SET time = max(time, excluded.time)`, string(p.asset), p.component, newest[p]); err != nil {
+		sources, err := listJSON(newest[p].Sources)
+		if err != nil {
+			return fmt.Errorf("sources of asset %s, %s: %w", p.asset, p.component, err)
+		}
+		if err := s.exec(ctx, `INSERT INTO risk_latest (asset, component, time, sources) VALUES (?, ?, ?, ?)
+			ON CONFLICT (asset, component) DO UPDATE SET time = excluded.time, sources = excluded.sources WHERE excluded.time >= time`,
+			string(p.asset), p.component, newest[p].Time.UnixNano(), sources); err != nil {
 			return fmt.Errorf("latest risk of asset %s, %s: %w", p.asset, p.component, err)
 		}
 	}
@@ -185,10 +190,13 @@ func (s *Store) keepRisk(ctx context.Context, r *asset.Risk) error {
 		return err
 	}
 	num := func(n asset.Number) any { return finite(float64(n)) }
+	c := r.Certainty
 	return s.exec(ctx, `INSERT OR REPLACE INTO risk (time, asset, component, risk, horizon_h, anomaly, ml_score, ml_p, physics_score, rule_score,
-		rul_p10_h, rul_p50_h, rul_p90_h, mode, modes, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		rul_p10_h, rul_p50_h, rul_p90_h, p_fail_48h, mode, modes, evidence, risk_low, risk_high, confidence, conflict, ml_llr, physics_llr, rule_llr)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.Time.UnixNano(), string(r.Asset), r.Component, num(r.Risk), finite(r.HorizonH), r.Anomaly, num(r.MLScore), num(r.MLP),
-		num(r.PhysicsScore), num(r.RuleScore), num(r.RUL.P10), num(r.RUL.P50), num(r.RUL.P90), string(r.Mode), modes, evidence)
+		num(r.PhysicsScore), num(r.RuleScore), num(r.RUL.P10), num(r.RUL.P50), num(r.RUL.P90), num(r.RUL.Soon), string(r.Mode), modes, evidence,
+		num(c.Low), num(c.High), num(c.Confidence), num(c.Conflict), num(r.LLR.ML), num(r.LLR.Physics), num(r.LLR.Rule))
 }
 
 func (s *Store) keepAlert(ctx context.Context, a asset.Alert) error {

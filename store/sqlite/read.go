@@ -15,33 +15,55 @@ import (
 )
 
 const riskColumns = `r.time, r.asset, r.component, r.risk, r.horizon_h, r.anomaly, r.ml_score, r.ml_p, r.physics_score, r.rule_score,
-	r.rul_p10_h, r.rul_p50_h, r.rul_p90_h, r.mode, r.modes, r.evidence`
+	r.rul_p10_h, r.rul_p50_h, r.rul_p90_h, r.p_fail_48h, r.mode, r.modes, r.evidence,
+	r.risk_low, r.risk_high, r.confidence, r.conflict, r.ml_llr, r.physics_llr, r.rule_llr`
 
-func scanRisk(row scanner) (asset.Risk, error) {
+// scanRisk reads riskColumns, and then the columns of into.
+func scanRisk(row scanner, into ...any) (asset.Risk, error) {
 	var (
 		r               asset.Risk
 		t               int64
 		id, mode        string
 		risk, horizon   sql.NullFloat64
 		score           [4]sql.NullFloat64
-		rul             [3]sql.NullFloat64
+		rul             [4]sql.NullFloat64
+		sure            [7]sql.NullFloat64
 		modes, evidence sql.NullString
 	)
-	if err := row.Scan(&t, &id, &r.Component, &risk, &horizon, &r.Anomaly, &score[0], &score[1], &score[2], &score[3],
-		&rul[0], &rul[1], &rul[2], &mode, &modes, &evidence); err != nil {
+	if err := row.Scan(append([]any{
+		&t, &id, &r.Component, &risk, &horizon, &r.Anomaly, &score[0], &score[1], &score[2], &score[3],
+		&rul[0], &rul[1], &rul[2], &rul[3], &mode, &modes, &evidence,
+		&sure[0], &sure[1], &sure[2], &sure[3], &sure[4], &sure[5], &sure[6],
+	}, into...)...); err != nil {
 		return r, err
 	}
 	r.Time, r.Asset, r.Mode = time.Unix(0, t).UTC(), asset.ID(id), asset.Mode(mode)
 	r.Risk, r.HorizonH = number(risk), horizon.Float64
 	r.MLScore, r.MLP, r.PhysicsScore, r.RuleScore = number(score[0]), number(score[1]), number(score[2]), number(score[3])
-	r.RUL = asset.RUL{P10: number(rul[0]), P50: number(rul[1]), P90: number(rul[2])}
+	r.RUL = asset.RUL{P10: number(rul[0]), P50: number(rul[1]), P90: number(rul[2]), Soon: number(rul[3])}
+	r.Certainty = asset.Certainty{Low: number(sure[0]), High: number(sure[1]), Confidence: number(sure[2]), Conflict: number(sure[3])}
+	r.LLR = asset.ViewLLR{ML: number(sure[4]), Physics: number(sure[5]), Rule: number(sure[6])}
 	return r, errors.Join(decode(modes, &r.Modes), decode(evidence, &r.Evidence))
 }
 
-// LatestRisks lists the newest risk of every component, by asset and component.
+// LatestRisks lists the newest risk of every component, by asset and component; it
+// alone comes with its sources.
 func (s *Store) LatestRisks(ctx context.Context) ([]asset.Risk, error) {
-	return s.risks(ctx, "SELECT "+riskColumns+` FROM risk_latest l JOIN risk r ON r.time = l.time AND r.asset = l.asset AND r.component = l.component
+	var risks []asset.Risk
+	err := s.query(ctx, func(rows *sql.Rows) error {
+		var sources sql.NullString
+		r, err := scanRisk(rows, &sources)
+		if err == nil {
+			err = decode(sources, &r.Sources)
+		}
+		risks = append(risks, r)
+		return err
+	}, "SELECT "+riskColumns+`, l.sources FROM risk_latest l JOIN risk r ON r.time = l.time AND r.asset = l.asset AND r.component = l.component
 		ORDER BY l.asset, l.component`)
+	if err != nil {
+		return nil, fmt.Errorf("latest risks: %w", err)
+	}
+	return risks, nil
 }
 
 // Risks returns the risks of a component (of all of them when it is empty) in

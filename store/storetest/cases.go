@@ -42,11 +42,11 @@ func readBack(t *testing.T, s Store) {
 		t.Fatalf("latest risks: %v, %v", risks, err)
 	}
 	wantRisk := fx.Risks[0]
-	if risks[0].MLScore.Known() || risks[0].RuleScore.Known() || risks[0].RUL.P90.Known() || risks[0].Evidence[0].Limit.Known() {
+	if risks[0].MLScore.Known() || risks[0].RuleScore.Known() || risks[0].RUL.P90.Known() || risks[0].LLR.ML.Known() || risks[0].Evidence[0].Limit.Known() {
 		t.Errorf("a missing number came back as known: %+v", risks[0])
 	}
 	for _, r := range []*asset.Risk{&risks[0], &wantRisk} { // NaN equals nothing
-		r.MLScore, r.RuleScore, r.RUL.P90, r.Evidence[0].Limit = 0, 0, 0, 0
+		r.MLScore, r.RuleScore, r.RUL.P90, r.LLR.ML, r.Evidence[0].Limit = 0, 0, 0, 0, 0
 	}
 	if !reflect.DeepEqual(risks[0], wantRisk) {
 		t.Errorf("risk %+v, want %+v", risks[0], wantRisk)

@@ -164,9 +164,15 @@ func Vector(at time.Time, channel string, rms float64) features.Vector {
 func Risk(at time.Time, id asset.ID, component string, risk float64) asset.Risk {
 	return asset.Risk{
 		Time: at, Asset: id, Component: component, Risk: asset.Number(risk), HorizonH: 720, Anomaly: risk > 0.7, MLScore: asset.Missing(),
-		MLP: 0.01, PhysicsScore: 2, RuleScore: asset.Missing(), RUL: asset.RUL{P10: 10, P50: 20, P90: asset.Missing()}, Mode: asset.OuterRace,
+		MLP: 0.01, PhysicsScore: 2, RuleScore: asset.Missing(), RUL: asset.RUL{P10: 10, P50: 20, P90: asset.Missing(), Soon: 0.25}, Mode: asset.OuterRace,
 		Modes:    map[asset.Mode]float64{asset.OuterRace: 0.75, asset.Wear: 0.25},
 		Evidence: []asset.Evidence{{Source: "rule/zone", Name: component + "/rms", Value: 4, Limit: asset.Missing(), Weight: 1, Text: "zone C"}},
+
+		Certainty: asset.Certainty{Low: 0.125, High: 0.875, Confidence: 0.5, Conflict: 0.25},
+		LLR:       asset.ViewLLR{ML: asset.Missing(), Physics: -1.5, Rule: 3.5},
+		Sources: []asset.Contribution{{
+			Source: "rule/zone", Group: asset.GroupVibration, Value: 4, Limit: 2, LLR: 3.5, AgeH: 1, Trust: 0.5, Weight: 3.5, Share: 0.7,
+		}, {Source: "physics/life", Value: 1, Limit: 1, LLR: -1.5, Weight: -1.5, Share: 0.3, Reason: "idle"}},
 	}
 }
 
