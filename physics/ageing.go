@@ -149,9 +149,12 @@ func (l Ageing) assess(x []float64, in features.Snapshot) asset.Assessment {
 		what, mode = "oil", asset.Lubrication
 	}
 	a.Modes = map[asset.Mode]float64{mode: 0.4}
-	a.Evidence = []asset.Evidence{fact(l.Name(), "life-used", c[usedTotal], l.opt.Limit,
-		fmt.Sprintf("%s: %.3g of %.0f h of life at %.0f °C used in %.1f h, now at %.1f °C %.3g times as fast",
-			what, c[usedTotal], l.opt.LifeH, l.reference(), c[usedHours], x[ageingTemp], x[ageingRate]))}
+	text := fmt.Sprintf("%s: %.3g of %.0f h of life at %.0f °C used in %.1f h, now at %.1f °C %.3g times as fast",
+		what, c[usedTotal], l.opt.LifeH, l.reference(), c[usedHours], x[ageingTemp], x[ageingRate])
+	if !l.declared {
+		text += "; life assumed"
+	}
+	a.Evidence = []asset.Evidence{fact(l.Name(), "life-used", c[usedTotal], l.opt.Limit, text)}
 	return a
 }
 

@@ -32,7 +32,10 @@ type ArchardOptions struct {
 // Archard is sliding wear, dV/dt = k·F·v/H (Archard 1953), as a depth V/A. A
 // measured depth corrects k: ln k is one scalar Kalman filter, since the depth is in
 // proportion to k.
-type Archard struct{ opt ArchardOptions }
+type Archard struct {
+	opt      ArchardOptions
+	declared bool // k was given
+}
 
 // The state behind the consumption, which holds the depth as a share of DepthM.
 const (
@@ -50,10 +53,11 @@ const (
 
 // NewArchard returns the law for one contact.
 func NewArchard(o ArchardOptions) Archard {
+	declared := o.K > 0
 	o.K, o.HardnessMPa, o.SpeedRatio = def(o.K, 1e-7), def(o.HardnessMPa, 2000), def(o.SpeedRatio, 1)
 	o.DepthUnitM, o.DepthErrM, o.Scatter = def(o.DepthUnitM, 1e-6), def(o.DepthErrM, 0.02*o.DepthM), def(o.Scatter, 1)
 	o.BlockH, o.MaxGapH, o.HorizonH, o.Limit = def(o.BlockH, 24), def(o.MaxGapH, 1), def(o.HorizonH, 2160), def(o.Limit, 0.8)
-	return Archard{o}
+	return Archard{o, declared}
 }
 
 // Name is the law's name and version.
@@ -149,7 +153,7 @@ func (l Archard) assess(x []float64, in features.Snapshot) asset.Assessment {
 	a := spoken(l.Name(), in.Time)
 	c := consumption(x[:usedSize])
 	sd := math.Sqrt(x[archardVar] + 0.05*0.05)
-	c.assess(&a, spending{x[archardBase], sd, l.opt.BlockH, l.opt.HorizonH, l.opt.Limit, x[archardSeen] > 1})
+	c.assess(&a, spending{x[archardBase], sd, l.opt.BlockH, l.opt.HorizonH, l.opt.Limit, l.declared || x[archardSeen] > 1})
 	a.Modes = map[asset.Mode]float64{asset.Wear: 0.5}
 	a.Evidence = []asset.Evidence{fact(l.Name(), "wear-depth", c[usedTotal]*l.opt.DepthM*1e3, l.opt.DepthM*1e3,
 		fmt.Sprintf("%.3g mm of %.3g mm worn in %.1f h at last %.0f N and %.3g m/s, k %.2g (within a factor of %.2g)",

@@ -86,7 +86,7 @@ func (c consumption) rate() (mean, variance, n float64) {
 }
 
 // limitNodes are points of equal probability of the life at failure.
-const limitNodes = 21
+const limitNodes = 15
 
 // remaining is the time to failure. The share sure is known to be used; what is left
 // beside it is log-normal around 1−sure with standard deviation sd of its logarithm,
@@ -122,8 +122,28 @@ func (c consumption) remaining(o spending) (rul asset.RUL, failP float64) {
 		}
 		return p / limitNodes
 	}
-	at := func(p float64) float64 { return quantileOf(cdf, p, 1e-6, 1e9) }
+	at := func(p float64) float64 { return reached(cdf, p) }
 	return tidy(at(0.1), at(0.5), at(0.9), cdf(asset.SoonH)), cdf(o.horizonH)
+}
+
+// reached is when a distribution of hours comes to p, by bisection in ln t to 1e-4;
+// +Inf beyond maxRULH.
+func reached(cdf func(h float64) float64, p float64) float64 {
+	lo, hi := 1e-6, 2.0*maxRULH
+	if cdf(lo) >= p {
+		return lo
+	}
+	if cdf(hi) < p {
+		return math.Inf(1)
+	}
+	for hi > 1.0001*lo {
+		if mid := math.Sqrt(lo * hi); cdf(mid) >= p {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return math.Sqrt(lo * hi)
 }
 
 // spending is what a law says of the life that it adds up.
@@ -133,15 +153,16 @@ type spending struct {
 	blockH   float64
 	horizonH float64
 	limit    float64
-	declared bool // the life is the user's own, not a default
+	declared bool // the life is known, not a default
 }
 
 // assess says what a consumed life means: the score is the share used, and only
 // beyond the limit, where the law speaks up, is there a probability of failure.
-// Before, a used share is an age and no sign of a fault.
+// Before, a used share is an age and no sign of a fault; and of a life that was only
+// assumed it is never more than that.
 func (c consumption) assess(a *asset.Assessment, o spending) {
 	a.Score, a.Limit = number(c[usedTotal]), asset.Number(o.limit)
-	a.Abnormal = c[usedTotal] >= o.limit
+	a.Abnormal = o.declared && c[usedTotal] >= o.limit
 	rul, failP := c.remaining(o)
 	a.RUL = rul
 	if a.Abnormal {

@@ -49,7 +49,7 @@ const (
 	crackAnchorCycles // cycles then
 	crackMeasured     // lengths measured
 	crackStress       // last stress range; of a signal the equivalent one
-	crackRate         // cycles per hour, forgetting with a time constant of 720 h
+	crackRate         // mean cycles per hour, forgetting with a time constant of 720 h
 	crackHours
 	crackDraws  // draws made
 	crackWorth  // how many particles of equal weight the cloud is worth
@@ -190,11 +190,11 @@ func (l Crack) load(x []float64, stress, perHour, dt float64) {
 
 // pass lets the time go by at a number of cycles per hour.
 func (l Crack) pass(x []float64, perHour, dt float64) {
-	if x[crackHours] == 0 {
-		x[crackRate] = perHour
+	gain := 1.0
+	if x[crackHours] += dt; x[crackHours] > dt { // a plain mean at first
+		gain = math.Max(dt/x[crackHours], -math.Expm1(-dt/720))
 	}
-	x[crackHours] += dt
-	x[crackRate] += (perHour - x[crackRate]) * -math.Expm1(-dt/720)
+	x[crackRate] += (perHour - x[crackRate]) * gain
 	x[crackCycles] += perHour * dt
 }
 

@@ -135,7 +135,7 @@ func (l Crack) assess(x []float64, in features.Snapshot) asset.Assessment {
 		if rate := x[crackRate]; rate > 0 {
 			a.FailP = number(f.within(l.opt.HorizonH * rate))
 			cdf := func(t float64) float64 { return f.within(t * rate) }
-			at := func(p float64) float64 { return quantileOf(cdf, p, 1e-6, 1e9) }
+			at := func(p float64) float64 { return reached(cdf, p) }
 			a.RUL = tidy(at(0.1), at(0.5), at(0.9), cdf(asset.SoonH))
 		}
 	}

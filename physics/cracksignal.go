@@ -6,14 +6,14 @@ import "math"
 // points of the rainflow count and the newest closed ranges.
 const (
 	signalOpen   = iota // number of open points
-	signalClosed        // ranges closed so far
+	signalClosed        // half cycles closed so far
 	signalCycles        // cycles closed since the last instant that closed any
 	signalHours         // hours since then
 	signalHead
 )
 
 const (
-	recentRanges = 64
+	recentRanges = 128 // a full cycle is two of them
 	signalSize   = signalHead + maxResidue + recentRanges
 )
 
@@ -42,9 +42,11 @@ func (l Crack) followSignal(x []float64, stress, dt float64) bool {
 	for _, y := range closed {
 		p, felt := l.opt.Paris.under(y)
 		n += y.Count
-		k := int(math.Mod(head[signalClosed], recentRanges))
-		head[signalClosed]++
-		ranges[k] = felt / math.Pow(1-p.R, 1-def(p.Gamma, 0.5)) // at R = 0 it grows the crack as much
+		for range int(2 * y.Count) {
+			k := int(math.Mod(head[signalClosed], recentRanges))
+			head[signalClosed]++
+			ranges[k] = felt / math.Pow(1-p.R, 1-def(p.Gamma, 0.5)) // at R = 0 it grows the crack as much
+		}
 		l.grow(x, y)
 	}
 	head[signalHours] += dt

@@ -159,16 +159,14 @@ func (l Exponential) follow(x []float64, z, dt float64) bool {
 	if !f.predict(grow(dt), q[:]) {
 		return false
 	}
-	most := gate
-	if x[expSkips] >= 3 {
-		most = math.Inf(1)
+	if x[expSkips] >= 3 { // wide enough to pass the gate
 		f.p[0] += (z - f.x[0]) * (z - f.x[0])
 	}
-	nis, ok := f.update(z, levelOf, r, most)
+	nis, ok := f.update(z, levelOf, r, gate)
 	if !ok {
 		return false
 	}
-	if nis > most {
+	if nis > gate {
 		x[expSkips]++
 		x[expSkipped]++
 	} else {

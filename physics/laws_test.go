@@ -44,7 +44,7 @@ func every() map[string]physics.Law {
 		"linear":   physics.NewGrowth(physics.GrowthOptions{Keys: []string{"x"}, Linear: true, FailAt: 9, Healthy: 1, Life: physics.Weibull{Scale: 900, Shape: 2}}),
 		"thermal":  physics.NewThermal(physics.ThermalOptions{TempKey: "temp", PowerKey: "power", AmbientKey: "ambient", Squared: true, MinN: 20}),
 		"network":  physics.NewThermal(physics.ThermalOptions{TempKey: "temp", PowerKey: "power", AmbientKey: "ambient", Network: &physics.Network{C1: 4e5, C2: 2.5e6, R12: 6e-4, R2a: 4e-4}}),
-		"crack":    physics.NewCrack(physics.CrackOptions{StressMPa: 80, CyclesPerRev: 1, CrackKey: "crack"}),
+		"crack":    physics.NewCrack(physics.CrackOptions{StressMPa: 80, CyclesPerRev: 1, CrackKey: "crack", Particles: 60}),
 		"fatigue":  physics.NewFatigue(physics.FatigueOptions{Key: "x", UltimateMPa: 500, KneeN: 1e6}),
 		"ranges":   physics.NewFatigue(physics.FatigueOptions{Key: "x", Ranges: true, CyclesPerRev: 1, StrengthMPa: 600, M: 5, MaxGapH: 100}),
 		"ageing":   physics.NewAgeing(physics.AgeingOptions{TempKey: "temp", LifeH: 200, RefC: 40}),
@@ -53,7 +53,7 @@ func every() map[string]physics.Law {
 		"exponent": physics.NewExponential(physics.ExponentialOptions{Key: "x", BaselineN: 5}),
 		"signal":   physics.NewCrack(physics.CrackOptions{SignalKey: "x", CrackKey: "crack", Particles: 60, Paris: physics.Paris{C: 1e-11, M: 3, KTh: 2, R: 0.3}}),
 		"balance":  physics.NewHeatBalance(physics.HeatBalanceOptions{TempKey: "temp", HousingKey: "y", PowerKey: "power", AmbientKey: "ambient", MinN: 20, Network: physics.Network{C1: 4e5, C2: 2.5e6, R12: 6e-4, R2a: 4e-4}}),
-		"measured": physics.NewCrack(physics.CrackOptions{StressKey: "x", CyclesPerH: 60, Paris: physics.Paris{Geometry: physics.EdgeCrack, WidthM: 0.05, KTh: 3}}),
+		"measured": physics.NewCrack(physics.CrackOptions{StressKey: "x", CyclesPerH: 60, Particles: 60, Paris: physics.Paris{Geometry: physics.EdgeCrack, WidthM: 0.05, KTh: 3}}),
 	}
 }
 

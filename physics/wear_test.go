@@ -268,3 +268,19 @@ func BenchmarkRainflowPush(b *testing.B) {
 		i++
 	}
 }
+
+// TestAnAssumedLifeIsNoAlarm runs a winding beyond a life that nobody declared, and
+// beyond one that was.
+func TestAnAssumedLifeIsNoAlarm(t *testing.T) {
+	for life, abnormal := range map[float64]bool{0: false, 20000: true} {
+		law := physics.NewAgeing(physics.AgeingOptions{TempKey: "temp", LifeH: life, HoursBefore: 21000})
+		var s physics.State
+		var a asset.Assessment
+		for h := 0.0; h < 50; h++ {
+			s, a = law.Step(s, at(h, map[string]float64{"temp": 155}))
+		}
+		if a.Abnormal != abnormal || a.FailP.Known() != abnormal || !(a.Score > 1) || !a.RUL.P50.Known() {
+			t.Errorf("life %v: %+v", life, a)
+		}
+	}
+}
