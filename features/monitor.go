@@ -297,6 +297,7 @@ func (m *Monitor) Observe(s *Snapshot) []asset.Assessment {
 	}
 	m.relearn(s)
 	out := m.judge(m.in)
+	s.Faulty = m.in.faulty()
 	m.write(s)
 	m.age(m.in, out)
 	return out

@@ -96,6 +96,7 @@ func TestSensorFaultIsNotTheMachine(t *testing.T) {
 		hidden string
 	}{
 		"stuck":        {func(_ int, x *reading) { x.temperature = 70 }, "never repeated", "temperature/value_z"},
+		"leap":         {func(_ int, x *reading) { x.temperature += 15 }, "leapt by", "temperature/value_z"},
 		"out of range": {func(_ int, x *reading) { x.temperature = -200 }, "cannot be", "temperature/value_z"},
 		"step":         {func(row int, x *reading) { x.temperature += 300 + float64(row%7) }, "faster than", "temperature/value_z"},
 		"dropout":      {func(_ int, x *reading) { x.rms *= 0.01; x.velocity = 30 }, "loose cable", "vib/rms_z"},

@@ -203,6 +203,16 @@ func (in *instant) set(i int, v float64, why asset.Reason) {
 	}
 }
 
+// faulty are the channels that a sensor check has hidden.
+func (in *instant) faulty() (channels []string) {
+	for i, f := range in.fields {
+		if in.why[i] == "sensor" && !slices.Contains(channels, f.Channel) {
+			channels = append(channels, f.Channel)
+		}
+	}
+	return channels
+}
+
 // put is set for what is derived: z comes with it.
 func (in *instant) put(i int, v float64, why asset.Reason) {
 	if !math.IsNaN(v) {

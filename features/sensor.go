@@ -21,6 +21,9 @@ type run struct {
 	last float64
 	n    int // equal values in a row
 	bad  bool
+
+	lastNs, gapNs int64   // time of the last value, and from the one before it
+	off           float64 // a leap that has not been taken back; 0: none
 }
 
 // stuckRows is the shortest run of one value that counts as stuck.
@@ -49,7 +52,7 @@ func (d *sensor) judge(in *instant) (asset.Assessment, bool) {
 	for k, i := range d.idx {
 		text := ""
 		if v := in.raw[i]; !math.IsNaN(v) {
-			if text = d.check(&d.runs[k], &in.fields[i], v); text == "" {
+			if text = d.check(&d.runs[k], &in.fields[i], v, in.ns); text == "" {
 				text = swapped(in, &in.fields[i])
 			}
 			seen = true
@@ -101,8 +104,8 @@ func (d *sensor) hide(in *instant, i int) {
 }
 
 // check returns what is wrong with a value, or nothing.
-func (d *sensor) check(r *run, f *tracked, v float64) string {
-	prev, had := r.last, !math.IsNaN(r.last)
+func (d *sensor) check(r *run, f *tracked, v float64, ns int64) string {
+	prev := r.last
 	if v == prev {
 		r.n++
 	} else {
@@ -131,13 +134,38 @@ func (d *sensor) check(r *run, f *tracked, v float64) string {
 	if limit := max(stuckRows, 8*b.MaxRun); !b.Constant && r.n >= limit {
 		return fmt.Sprintf("%s has read %s for %d readings; at commissioning it never repeated a value more than %d times", f.Channel, quantity(v, f.Unit), r.n, b.MaxRun)
 	}
-	// A temperature has heat capacity behind it: it cannot step.
 	if f.Unit == "°C" {
-		far := v < b.Min-0.5*(b.Max-b.Min)-20 || v > b.Max+0.5*(b.Max-b.Min)+20
-		step := had && math.Abs(v-prev) > math.Max(20, 15*b.Jump)
-		if far && (step || wasBad) {
-			return fmt.Sprintf("%s jumped to %s from one reading to the next, faster than the part can heat or cool (largest step at commissioning %.2g K)", f.Channel, quantity(v, f.Unit), b.Jump)
-		}
+		return r.leapt(f, v-prev, ns, wasBad)
+	}
+	return ""
+}
+
+// leastLeap in K: a smaller step is within what two thermometers differ by.
+const leastLeap = 3
+
+// leapt tells a thermometer from the part that it is on, which has heat capacity: from
+// one reading to the next it moves no further than the load made it at commissioning,
+// and twice that is no heat. A leap stands until it is taken back, but explains no more
+// than itself: what leaves the range of commissioning without it as well is the machine.
+func (r *run) leapt(f *tracked, step float64, ns int64, wasBad bool) string {
+	b, v := &f.base, r.last
+	gap := ns - r.lastNs
+	steady := r.lastNs != 0 && r.gapNs > 0 && 2*gap <= 3*r.gapNs // no hole in which it may have moved
+	r.lastNs, r.gapNs = ns, gap
+	leap := math.Max(leastLeap, 2*b.Jump)
+	known := !math.IsNaN(step)
+	switch {
+	case known && r.off == 0 && steady && math.Abs(step) > leap:
+		r.off = step
+	case known && r.off*step < 0 && 2*math.Abs(step) > math.Abs(r.off):
+		r.off = 0
+	}
+	if rest := v - r.off; r.off != 0 && rest > b.Min-leap && rest < b.Max+leap {
+		return fmt.Sprintf("%s leapt by %+.3g K from one reading to the next and reads %s, faster than the part can heat or cool (largest step at commissioning %.2g K)", f.Channel, r.off, quantity(v, f.Unit), b.Jump)
+	}
+	far := v < b.Min-0.5*(b.Max-b.Min)-20 || v > b.Max+0.5*(b.Max-b.Min)+20
+	if far && (known && math.Abs(step) > math.Max(20, 15*b.Jump) || wasBad) {
+		return fmt.Sprintf("%s jumped to %s from one reading to the next, faster than the part can heat or cool (largest step at commissioning %.2g K)", f.Channel, quantity(v, f.Unit), b.Jump)
 	}
 	return ""
 }
@@ -181,6 +209,9 @@ func (d *sensor) walk(c *codec) {
 		c.f64(&d.runs[k].last)
 		c.int(&d.runs[k].n)
 		c.bool(&d.runs[k].bad)
+		c.i64(&d.runs[k].lastNs)
+		c.i64(&d.runs[k].gapNs)
+		c.f64(&d.runs[k].off)
 	}
 	c.bool(&d.was)
 }

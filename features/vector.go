@@ -9,6 +9,7 @@ package features
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,8 +69,35 @@ type Snapshot struct {
 	Events   []asset.Event
 	Spectra  []Spectrum // the newest of each channel; may be nil
 	Learning bool       // inside the commissioning span
+	Faulty   []string   // channels and metrics whose sensor is not believed now
 	Renewed  []string   // components whose parts are new and whose baselines are being learned again
 	Regime   string     // operating regime, as "speed/power" or "wind" bin; empty where the class has none or it is not known
+}
+
+// Believed is the snapshot without what faulty sensors brought.
+func (s Snapshot) Believed() Snapshot {
+	if len(s.Faulty) == 0 {
+		return s
+	}
+	whole := s.Vectors
+	s.Vectors = make([]Vector, 0, len(whole))
+	for _, v := range whole {
+		kept := v
+		kept.Fields, kept.Values, kept.Reasons = nil, nil, nil
+		for i, f := range v.Fields {
+			if slices.Contains(s.Faulty, f.Channel) {
+				continue
+			}
+			kept.Fields, kept.Values = append(kept.Fields, f), append(kept.Values, v.Values[i])
+			if v.Reasons != nil {
+				kept.Reasons = append(kept.Reasons, v.Reasons[i])
+			}
+		}
+		if len(kept.Fields) > 0 {
+			s.Vectors = append(s.Vectors, kept)
+		}
+	}
+	return s
 }
 
 // Value looks a feature up by channel (or metric) and name; NaN when missing.

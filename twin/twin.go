@@ -106,8 +106,9 @@ func (t *Twin) Step(s features.Snapshot) []asset.Assessment {
 	t.remember(&s)
 	t.renew(s.Events)
 	var said []asset.Assessment
+	believed := s.Believed()
 	for i := range t.laws {
-		at := s
+		at := believed
 		at.Learning = s.Learning || slices.Contains(s.Renewed, t.laws[i].Component)
 		if a, ok := t.laws[i].step(at); ok {
 			said = append(said, a)
