@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,8 +41,10 @@ type learnedSet struct {
 	Digest  string   `json:"digest"`
 	Class   string   `json:"class"`
 	Without asset.ID `json:"without,omitempty"`
-	Lives   int      `json:"lives"`  // that ended in a failure, of the law with the most
-	Limits  int      `json:"limits"` // features
+	Lives   int      `json:"lives"`          // that ended in a failure, of the law with the most
+	Limits  int      `json:"limits"`         // features
+	Told    string   `json:"told,omitempty"` // which knowledge of lives the growth laws are told
+	Note    string   `json:"note,omitempty"` // what could not be learned, and why
 }
 
 func learnCommand() *cobra.Command {
@@ -206,7 +209,7 @@ func (l *learning) learn(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			l.pushed = append(l.pushed, learnedSet{v.Ref(), v.Digest, kind, id, p.lives(), len(p.Limits)})
+			l.pushed = append(l.pushed, learnedSet{v.Ref(), v.Digest, kind, id, p.lives(), len(p.Limits), p.told(), lacking(fleet, id)})
 		}
 	}
 	return nil
@@ -247,6 +250,41 @@ func (l *learning) set(kind string, fleet []*historian, without asset.ID) parame
 	return p
 }
 
+// told names the knowledge that the growth laws are told.
+func (p parameterSet) told() string {
+	var out []string
+	for _, law := range sortedKeys(p.Growth) {
+		if t := p.Growth[law].Told; t != "" && !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// lacking says what a fleet has too few failures for; empty when it has enough, or
+// no law that learns of them.
+func lacking(fleet []*historian, without asset.ID) string {
+	places, failed := 0, 0
+	for _, r := range fleet {
+		if r.plate.ID == without {
+			continue
+		}
+		for _, g := range r.growths {
+			places++
+			if _, ok := r.failure(g.component); ok {
+				failed++
+			}
+		}
+	}
+	switch {
+	case places == 0 || failed > fewestPaths:
+		return ""
+	case failed == 0:
+		return fmt.Sprintf("no failure is labelled among %d life(s): no level, life or path was learned", places)
+	}
+	return fmt.Sprintf("%d failure(s) among %d life(s), and %d are wanted to compare lives: only the level at failure was learned", failed, places, fewestPaths+1)
+}
+
 func (p parameterSet) lives() int {
 	n := 0
 	for _, g := range p.Growth {
@@ -264,7 +302,15 @@ func (l *learning) print(cmd *cobra.Command) error {
 	}
 	var rows [][]string
 	for _, s := range l.pushed {
-		rows = append(rows, []string{s.Version, s.Class, string(s.Without), fmt.Sprint(s.Lives), fmt.Sprint(s.Limits), s.Digest[:min(12, len(s.Digest))]})
+		rows = append(rows, []string{s.Version, s.Class, string(s.Without), fmt.Sprint(s.Lives), s.Told, fmt.Sprint(s.Limits), s.Digest[:min(12, len(s.Digest))]})
 	}
-	return table(cmd.OutOrStdout(), []string{"VERSION", "CLASS", "WITHOUT", "FAILED LIVES", "LIMITS", "DIGEST"}, rows)
+	if err := table(cmd.OutOrStdout(), []string{"VERSION", "CLASS", "WITHOUT", "FAILED LIVES", "TOLD", "LIMITS", "DIGEST"}, rows); err != nil {
+		return err
+	}
+	for _, s := range l.pushed {
+		if s.Note != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", s.Version, s.Note)
+		}
+	}
+	return nil
 }
