@@ -117,6 +117,55 @@ type Alarm struct {
 type Orders struct {
 	MaxSeverity int     `yaml:"max_severity,omitempty"` // alerts of a larger number are only shown; default 3
 	LeadH       float64 `yaml:"lead_h,omitempty"`       // parts, crew and weather: subtracted from the RUL; default 48
+	Site        Site    `yaml:"site,omitempty"`
+	Costs       []Cost  `yaml:"costs,omitempty"` // the first row in scope counts; see workorders.Costs
+}
+
+// Site is what a standstill loses and what weather allows work; see workorders.Site.
+type Site struct {
+	RatedKW   float64 `yaml:"rated_kw,omitempty"`
+	Capacity  float64 `yaml:"capacity,omitempty"`
+	EURPerMWh float64 `yaml:"eur_per_mwh,omitempty"`
+	WindScale float64 `yaml:"wind_scale,omitempty"`
+	WindShape float64 `yaml:"wind_shape,omitempty"`
+}
+
+// Cost is what work on the components in scope costs, in kEUR and hours.
+type Cost struct {
+	For        Scope   `yaml:"for,omitempty"`
+	Source     string  `yaml:"source"` // where the figures come from; "expert" for a guess
+	Failure    float64 `yaml:"failure_keur"`
+	Planned    float64 `yaml:"planned_keur"`
+	Inspection float64 `yaml:"inspection_keur,omitempty"`
+	Rush       float64 `yaml:"rush_keur,omitempty"`
+	CrewH      float64 `yaml:"crew_h,omitempty"`
+	PartsH     float64 `yaml:"parts_h,omitempty"`
+	WorkH      float64 `yaml:"work_h,omitempty"`
+	OutageH    float64 `yaml:"outage_h,omitempty"`
+	WindMS     float64 `yaml:"wind_ms,omitempty"`
+	LifeShape  float64 `yaml:"life_shape,omitempty"`
+	LifeScaleH float64 `yaml:"life_scale_h,omitempty"`
+}
+
+// CostOf returns the row for a component of an asset.
+func (o Orders) CostOf(plate asset.Nameplate, component string) (Cost, bool) {
+	for _, c := range o.Costs {
+		for _, part := range c.For.Components(plate) {
+			if part.Name == component {
+				return c, true
+			}
+		}
+	}
+	return Cost{}, false
+}
+
+func (c Cost) ok() bool {
+	for _, v := range []float64{c.Inspection, c.Rush, c.CrewH, c.PartsH, c.WorkH, c.OutageH, c.WindMS, c.LifeShape, c.LifeScaleH} {
+		if !(v >= 0) {
+			return false
+		}
+	}
+	return c.Source != "" && c.Planned > 0 && c.Failure > c.Planned
 }
 
 // Set is the classes in force, by kind.
@@ -186,6 +235,9 @@ func (c Class) Validate() error {
 	check(c.Alarm.On >= 0 && c.Alarm.On < 1, "alarm.on", c.Alarm.On, "a probability below 1")
 	check(c.Alarm.M <= c.Alarm.N, "alarm.m", c.Alarm.M, "at most alarm.n")
 	check(c.Orders.MaxSeverity >= 0 && c.Orders.MaxSeverity <= 4, "orders.max_severity", c.Orders.MaxSeverity, "1 to 4")
+	for i, k := range c.Orders.Costs {
+		check(k.ok(), fmt.Sprintf("orders.costs[%d]", i), k, "a source, failure_keur above planned_keur above 0, the rest 0 or more")
+	}
 	for name, u := range c.Units {
 		_, _, ok := asset.Convert(0, u)
 		check(ok, "units."+name, u, "one of "+asset.Units())

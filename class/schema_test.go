@@ -137,6 +137,7 @@ func TestSchemaNamesTheFieldsOfTheCode(t *testing.T) {
 		"power_curve":      {code: features.PowerCurveOptions{}},
 		"regimes":          {code: features.RegimesOptions{}},
 		"zone":             {code: class.Zone{}},
+		"cost":             {code: class.Cost{}},
 		"detector_options": {features.DetectorOptions{}, []string{"type", "name", "component"}},
 		"bearing_life":     {code: physics.BearingOptions{}},
 		"growth":           {code: physics.GrowthOptions{}},

@@ -35,7 +35,9 @@ type Order struct {
 	Title       string           `json:"title"`    // at most 40 characters
 	Text        string           `json:"text"`
 	RequiredEnd time.Time        `json:"required_end"`
-	Key         string           `json:"key"` // 20 characters; the same for every attempt
+	Activity    Activity         `json:"activity,omitempty"`
+	Window      *Window          `json:"window,omitempty"` // that costs least; nil where costs are not known
+	Key         string           `json:"key"`              // 20 characters; the same for every attempt
 	Status      Status           `json:"status"`
 	ERP         string           `json:"erp,omitempty"`        // which adapter has it
 	ERPNumber   string           `json:"erp_number,omitempty"` // notification number in the ERP

@@ -21,6 +21,8 @@ type Policy struct {
 	FailP    float64       // probability of failure that makes priority 1 and 2; default 0.3
 	LateP    float64       // the same for priority 3; default 0.2
 	AlertURL string        // address of an alert's page without its ID; empty leaves the link out
+	Costs    Costs         // of work on the alert's component; without them no window is chosen
+	Site     Site
 }
 
 func (p Policy) withDefaults() Policy {
@@ -75,8 +77,46 @@ func Plan(a asset.Alert, plate asset.Nameplate, policy Policy) (Order, bool) {
 		ID: uuid5(key), Alert: a.ID, Asset: a.Asset, Component: a.Component, Mode: s.mode, Priority: priority,
 		Title: title(a, s), RequiredEnd: policy.requiredEnd(s, priority), Key: key, Status: Open, Created: s.at, Evidence: a.Evidence,
 	}
-	o.Text = policy.text(a, s, plate, o)
+	o.Text = policy.text(a, s, plate, o, policy.schedule(a, s, &o))
 	return o, true
+}
+
+// schedule sets activity and window by what costs least before the end that the
+// priority asks for, and returns the reasons. A sensor fault is always looked at first.
+func (p Policy) schedule(a asset.Alert, s state, o *Order) []string {
+	o.Activity = Repair
+	if s.mode == asset.SensorFault {
+		o.Activity = Inspection
+		return nil
+	}
+	if !(p.Costs.Failure > 0) || !(p.Costs.Planned > 0) {
+		return nil
+	}
+	ill := 1.0
+	if s.risk.Known() {
+		ill = float64(s.risk)
+	}
+	horizonH := max(a.HorizonH, 24)
+	if math.IsInf(horizonH, 0) || math.IsNaN(horizonH) {
+		horizonH = 90 * 24
+	}
+	fail := func(h float64) float64 { return failsWithin(h, s, a.HorizonH) }
+	if s.rul.P50.Known() { // else the risk alone says when
+		fail = func(h float64) float64 { return ill * lifeEnds(h, s.rul) }
+	}
+	d := choose(p.Costs, p.Site, fail, ill, horizonH, o.RequiredEnd.Sub(s.at).Hours())
+	best := d.options[d.best]
+	if d.inspect || best.nothing {
+		o.Activity = Inspection
+	}
+	at := best.at
+	if d.inspect || best.nothing { // a look needs no parts
+		at = min(max(p.Costs.CrewH, 24), best.at)
+	}
+	start := s.at.Add(hoursLong(at)).Truncate(time.Minute)
+	o.Window = &Window{Start: start, End: start.Add(hoursLong(p.Costs.WorkH + visitH)), ExpectedKEUR: math.Round(10*best.expected) / 10}
+	o.RequiredEnd = o.Window.End
+	return d.lines(p.Costs, s.at)
 }
 
 // priority is the most urgent of what the severity says and what the probability
@@ -184,7 +224,7 @@ func Cut(s string, n int) string {
 	return strings.TrimRightFunc(string(runes[:max(n-1, 0)]), unicode.IsSpace) + "…"
 }
 
-func (p Policy) text(a asset.Alert, s state, plate asset.Nameplate, o Order) string {
+func (p Policy) text(a asset.Alert, s state, plate asset.Nameplate, o Order, why []string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("%s expected on %s of asset %s.", capital(modeName(s.mode)), words(a.Component), a.Asset)
@@ -197,6 +237,9 @@ func (p Policy) text(a asset.Alert, s state, plate asset.Nameplate, o Order) str
 	line("Finish by %s.", o.RequiredEnd.UTC().Format("2006-01-02 15:04 UTC"))
 	if s.rul.P10.Known() && float64(s.rul.P10) < p.Lead.Hours() && s.mode != asset.SensorFault {
 		line("The early end of life lies within the lead time of %s: reduce load or stop until the work is done.", span(p.Lead.Hours()))
+	}
+	for _, w := range why {
+		line("%s", w)
 	}
 	if len(a.Evidence) > 0 {
 		line("Evidence:")

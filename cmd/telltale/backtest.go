@@ -228,7 +228,18 @@ func (w *works) order(a asset.Alert) (workorders.Order, bool) {
 	if o.MaxSeverity == 0 {
 		o.MaxSeverity = 3
 	}
-	return workorders.Plan(a, plate, workorders.Policy{Mildest: o.MaxSeverity, Lead: time.Duration(o.LeadH * float64(time.Hour))})
+	policy := workorders.Policy{Mildest: o.MaxSeverity, Lead: time.Duration(o.LeadH * float64(time.Hour)), Site: workorders.Site(o.Site)}
+	if c, ok := o.CostOf(plate, a.Component); ok {
+		policy.Costs = costs(c)
+	}
+	return workorders.Plan(a, plate, policy)
+}
+
+func costs(c class.Cost) workorders.Costs {
+	return workorders.Costs{
+		Failure: c.Failure, Planned: c.Planned, Inspection: c.Inspection, Rush: c.Rush, CrewH: c.CrewH, PartsH: c.PartsH,
+		WorkH: c.WorkH, OutageH: c.OutageH, WindMS: c.WindMS, LifeShape: c.LifeShape, LifeScaleH: c.LifeScaleH,
+	}
 }
 
 // replayRun is the flow of a backtest.

@@ -19,6 +19,7 @@ import (
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
 	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/workorders"
 )
 
 // finish writes the files of a run from its store and marks it as finished.
@@ -46,7 +47,7 @@ func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db *sq
 	}
 	planned := make([]plannedOrder, len(orders))
 	for i, o := range orders {
-		planned[i] = plannedOrder{o.ID, o.Alert, o.Asset, o.Component, o.Mode, o.Priority, o.Title, o.Text, o.RequiredEnd, o.Key, string(o.Status), o.Created}
+		planned[i] = plannedOrder{o.ID, o.Alert, o.Asset, o.Component, o.Mode, o.Priority, o.Title, o.Text, o.RequiredEnd, o.Key, string(o.Status), o.Created, o.Activity, o.Window}
 	}
 	slices.SortFunc(planned, func(x, y plannedOrder) int {
 		return compare(x.Created, y.Created, x.Asset, y.Asset, x.Component, y.Component)
@@ -105,6 +106,9 @@ type plannedOrder struct {
 	Key         string     `json:"key"`
 	Status      string     `json:"status"`
 	Created     time.Time  `json:"created"`
+
+	Activity workorders.Activity `json:"activity,omitempty"`
+	Window   *workorders.Window  `json:"window,omitempty"`
 }
 
 // compare orders by time, then asset, then component.
