@@ -46,7 +46,7 @@ func (e *WaveExtractor) groupsOf(k layoutKey) []group {
 		return []group{newAcousticGroup(k.unit, e.opt.Acoustic)}
 	case k.kind == "current":
 		return []group{newCurrentGroup(e.opt.Current)}
-	case k.kind == "strain" || structural(part):
+	case k.kind == "strain" || structural(part): // as Structural says
 		return []group{newModalGroup(e.opt.Modal)}
 	case e.geared(part):
 		return []group{newGearGroup(e.plate, part)}
@@ -62,6 +62,13 @@ func structural(part asset.Component) bool {
 		}
 	}
 	return false
+}
+
+// Structural reports whether a channel is followed by natural frequencies, which take
+// minutes to tell.
+func Structural(plate asset.Nameplate, ch asset.Channel) bool {
+	part, _ := plate.Part(ch.Component)
+	return ch.Kind == "strain" || structural(part)
 }
 
 // geared reports whether the lines of the asset's gears are looked for on a part: on

@@ -262,8 +262,9 @@ const (
 	structCrack // probabilities
 	structIce
 	structLoss
-	structPoints                                        // number, then the points
-	structKeys   = structPoints + 2*(maxStrainPoints+1) // then keySize for each
+	structCracked                                        // hours since a crack became likely
+	structPoints                                         // number, then the points
+	structKeys    = structPoints + 2*(maxStrainPoints+1) // then keySize for each
 )
 
 func (l *Structure) size() int {

@@ -45,6 +45,9 @@ func (l *Structure) assess(x []float64, in features.Snapshot, dt float64) asset.
 		hold := -math.Expm1(-dt / settleH)
 		x[structCrack] += hold * (v.Crack - x[structCrack])
 		x[structIce], x[structLoss] = v.Ice, v.Loss
+		if x[structCracked] += dt; v.Crack < 0.5 {
+			x[structCracked] = 0
+		}
 		score = math.Max(score, x[structCrack]*math.Min(v.Loss/l.opt.FailLoss, 2))
 		l.shifted(&a, x, v, seen, own)
 	}
@@ -84,7 +87,8 @@ func (l *Structure) shifted(a *asset.Assessment, x []float64, v verdict, seen []
 		a.Modes[asset.Icing] = math.Min(v.Ice, 1-a.Modes[asset.Crack])
 	}
 	rate, variance := v.rate(l.tables, seen)
-	if sd := math.Sqrt(variance); v.Crack >= 0.5 && rate > 1.2816*sd {
+	settled := x[structCracked] > 2*l.opt.MemoryH // until then a step reads as a slope
+	if sd := math.Sqrt(variance); settled && rate > 1.2816*sd {
 		t := Trend{Level: v.Loss, Slope: rate, P11: variance + 0.09*rate*rate} // 0.09: the pace changes by 0.3 of itself
 		d := math.Max(l.opt.FailLoss-v.Loss, 0)
 		a.RUL = tidy(t.until(d, 0.1), t.until(d, 0.5), t.until(d, 0.9), v.Crack*t.reaches(d, asset.SoonH))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
@@ -162,12 +163,22 @@ func speedMetric(c class.Class, plate asset.Nameplate) string {
 	return c.Speed
 }
 
+// Windows of blades, towers and nacelles: ten minutes, as VDI 3834-1 judges them, or so many
+// samples; a shorter record is one window.
+const (
+	structureS       = 600
+	structureSamples = 1 << 20
+)
+
 // windows are as long as the class says, and longer where a channel's slowest line
 // would else not be told apart.
 func windows(c class.Class, plate asset.Nameplate) pipeline.WindowOptions {
 	longer := map[string]float64{}
 	for _, ch := range plate.Channels {
 		if s := features.WindowSeconds(plate, ch, c.NominalRpm, c.Waveform.WindowS, cmp.Or(c.Waveform.LongestS, 4)); s > c.Waveform.WindowS {
+			longer[ch.Name] = s
+		}
+		if s := math.Floor(min(structureS, structureSamples/ch.RateHz)); features.Structural(plate, ch) && c.Waveform.WindowS > 0 && s > c.Waveform.WindowS {
 			longer[ch.Name] = s
 		}
 	}
