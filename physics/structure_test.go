@@ -145,6 +145,23 @@ func TestLoadsAddUpDamage(t *testing.T) {
 	}
 }
 
+// TestDamageCountsTurns holds the edgewise damage of a day to one cycle of strain a turn, by
+// Basquin and Goodman, however the day is cut.
+func TestDamageCountsTurns(t *testing.T) {
+	l := structure(t, StructureOptions{})
+	for _, steps := range []int{24, 144} {
+		var s State
+		for i := range steps + 1 {
+			s, _ = l.Step(s, scada(24*float64(i)/float64(steps), 12, map[string]float64{"wind_speed": 11, "generator_power": 4500}))
+		}
+		amplitude, mean := s.X[structAmplitude+1], s.X[structMean+1]
+		n := math.Pow(amplitude/(1-mean/0.022)/0.018, -10)
+		if got, want := s.X[structDamage+1], 12*60*24/n; !(math.Abs(got/want-1) < 0.02) {
+			t.Errorf("%d steps: damage %g, want %g", steps, got, want)
+		}
+	}
+}
+
 // rotorRun is what 40 days of frequencies of three blades look like, one a 2 h.
 type rotorRun struct {
 	loss   float64 // of element 10 of this blade from day 20 on

@@ -128,3 +128,14 @@ func TestALawTakesAModelOfTheRepository(t *testing.T) {
 		t.Errorf("a model that is not there: %v", err)
 	}
 }
+
+// TestWindowsOfStructures are as long as a natural frequency takes, within what memory holds.
+func TestWindowsOfStructures(t *testing.T) {
+	plate := bladed()
+	plate.Components = append(plate.Components, asset.Component{Name: "nacelle", Type: "nacelle"})
+	plate.Channels = append(plate.Channels, asset.Channel{Name: "fast", Kind: "acceleration", Unit: "m/s²", RateHz: 25600, Component: "nacelle"})
+	got := windows(shippedTurbine(t), plate).Longer
+	if got["strain-blade-a"] != 600 || got["fast"] != 40 {
+		t.Errorf("windows of %v s", got)
+	}
+}
