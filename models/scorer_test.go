@@ -189,8 +189,8 @@ func TestRemainingLife(t *testing.T) {
 			q := steady(1)[0]
 			copy(q.Values, tc.y)
 			a := score1(t, c, hours{len(tc.y)}, q)
-			got := []asset.Number{a.RUL.P10, a.RUL.P50, a.RUL.P90, a.FailP, a.Score}
-			for i, want := range []float64{tc.p10, tc.p50, tc.p90, tc.fail, tc.at} {
+			got := []asset.Number{a.RUL.P10, a.RUL.P50, a.RUL.P90, a.FailP, a.Score, a.RUL.Soon}
+			for i, want := range []float64{tc.p10, tc.p50, tc.p90, tc.fail, tc.at, tc.fail} { // the horizon is 48 h here
 				if !(math.Abs(float64(got[i])-want) < 1e-9) && !(math.IsNaN(want) && !got[i].Known()) {
 					t.Errorf("got %v, want %v", got, []float64{tc.p10, tc.p50, tc.p90, tc.fail, tc.at})
 					break

@@ -90,3 +90,13 @@ func TestKernelReplacesTheFlatPrior(t *testing.T) {
 		}
 	}
 }
+
+// A life that was watched for 4.5 h leaves its share to those that were longer.
+func TestLifeKernelWeighsByKaplanMeier(t *testing.T) {
+	k, _ := NewLifeKernel(append(failures(3, 4, 5), Lifetime{H: 4.5}, Lifetime{H: 50}))
+	for i, want := range []float64{0.2 * 0.75, 0.2 * 0.75, 0.3 * 0.75} {
+		if math.Abs(k.Weights[i]-want) > 1e-12 {
+			t.Errorf("weights %v; the life of %v h wants %v", k.Weights, k.Lives[i], want)
+		}
+	}
+}
