@@ -201,5 +201,8 @@ func (k *proofKeeper) results(w *works) []proofTurbine {
 }
 
 func (p *proofAlert) planned(o workorders.Order) {
-	p.Order, p.Work = &o.Created, &o.RequiredEnd
+	p.Order, p.Work, p.Activity = &o.Created, &o.RequiredEnd, string(o.Activity)
+	if o.Window != nil {
+		p.Work = &o.Window.Start
+	}
 }
