@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/simulate"
 )
 
 func near(a asset.Number, b float64) bool { return math.Abs(float64(a)-b) < 1e-4 }
@@ -69,6 +70,30 @@ func TestFiguresTellFoundFromFalse(t *testing.T) {
 	late[0].Alerts[0].Opened = late[0].Fault.Failure.Add(-47 * time.Hour)
 	if f := figures(late)[0]; f.K != 0 {
 		t.Errorf("47 h before the failure counts as %+v", f)
+	}
+}
+
+func TestABladeThatCracksIsFoundAndNoOther(t *testing.T) {
+	day := func(d int) time.Time { return time.Date(2026, 1, 1+d, 0, 0, 0, 0, time.UTC) }
+	opt := simulate.Options{
+		Turbines: 1, Seed: 3, Duration: 90 * 24 * time.Hour, WaveEvery: -1, Extended: true, Learning: asset.Learning{DurationS: 30 * 86400},
+		Faults: []simulate.Fault{{Component: "blade-2", Mode: asset.Crack, Onset: day(40), Failure: day(85), Growth: simulate.Growth{Law: simulate.Power, Shape: 1}}},
+	}
+	got, err := proveFarm(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lead, ok := got[0].lead()
+	if !ok || lead < enoughLead {
+		t.Errorf("lead %s, alerts %+v", lead, got[0].Alerts)
+	}
+	for _, a := range got[0].Alerts {
+		if strings.HasPrefix(a.Component, "blade-") && a.Component != "blade-2" && a.Opened.Before(day(85)) {
+			t.Errorf("%s is blamed: %+v", a.Component, a)
+		}
+		if a.Component == "blade-2" && a.Opened.Before(day(85)) && (a.Mode != asset.Crack || a.Opened.Before(day(40))) {
+			t.Errorf("alert %+v", a)
+		}
 	}
 }
 
