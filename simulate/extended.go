@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ var bladeMetrics = func() (out []metric) {
 }()
 
 // allMetrics are those of an extended turbine.
-var allMetrics = append(metrics[:len(metrics):len(metrics)], bladeMetrics...)
+var allMetrics = slices.Concat(metrics, bladeMetrics)
 
 func bladeName(i int) string { return fmt.Sprintf("blade-%d", i+1) }
 

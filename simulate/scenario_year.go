@@ -17,17 +17,26 @@ const (
 var yearCatalogue = [][]Fault{
 	{{Component: "main-bearing", Mode: asset.Wear}, {Component: "main-bearing", Mode: asset.OuterRace}},
 	{
-		{Component: "gearbox-bearing", Mode: asset.InnerRace}, {Component: "gearbox-bearing", Mode: asset.OuterRace},
-		{Component: "gearbox-bearing", Mode: asset.RollingElement}, {Component: "gearbox", Mode: asset.GearTooth}, {Component: "gearbox", Mode: asset.Wear},
+		{Component: "gearbox-bearing", Mode: asset.InnerRace},
+		{Component: "gearbox-bearing", Mode: asset.OuterRace},
+		{Component: "gearbox-bearing", Mode: asset.RollingElement},
+		{Component: "gearbox", Mode: asset.GearTooth},
+		{Component: "gearbox", Mode: asset.Wear},
 	},
 	{
-		{Component: "generator-bearing", Mode: asset.InnerRace}, {Component: "generator-bearing", Mode: asset.OuterRace},
-		{Component: "generator-bearing", Mode: asset.RollingElement}, {Component: "generator", Mode: asset.Misalignment}, {Component: "generator", Mode: asset.Imbalance},
+		{Component: "generator-bearing", Mode: asset.InnerRace},
+		{Component: "generator-bearing", Mode: asset.OuterRace},
+		{Component: "generator-bearing", Mode: asset.RollingElement},
+		{Component: "generator", Mode: asset.Misalignment},
+		{Component: "generator", Mode: asset.Imbalance},
 	},
 	{{Component: "blade-1", Mode: asset.Crack}, {Component: "blade-2", Mode: asset.Crack}, {Component: "blade-3", Mode: asset.Crack}},
 	{
-		{Component: "gearbox", Mode: asset.Overheating}, {Component: "generator", Mode: asset.Overheating},
-		{Component: "main-bearing", Mode: asset.Overheating}, {Component: "gearbox", Mode: asset.Lubrication}, {Component: "generator", Mode: asset.Electrical},
+		{Component: "gearbox", Mode: asset.Overheating},
+		{Component: "generator", Mode: asset.Overheating},
+		{Component: "main-bearing", Mode: asset.Overheating},
+		{Component: "gearbox", Mode: asset.Lubrication},
+		{Component: "generator", Mode: asset.Electrical},
 	},
 }
 

@@ -127,6 +127,11 @@ func proveSeed(ctx context.Context, seed uint64, turbines int) ([]proofTurbine, 
 		Extended: true, Learning: asset.Learning{DurationS: yearLearning.Seconds()},
 	}
 	opt.Faults = simulate.YearScenario(opt)
+	return proveFarm(ctx, opt)
+}
+
+// proveFarm sends a farm through the flow with the shipped classes.
+func proveFarm(ctx context.Context, opt simulate.Options) ([]proofTurbine, error) {
 	farm, err := simulate.New(opt)
 	if err != nil {
 		return nil, err
@@ -159,7 +164,7 @@ func proofTruth(w *works, farm *simulate.Farm, opt simulate.Options) map[asset.I
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	out := map[asset.ID]*proofTurbine{}
 	for i, id := range w.ids {
-		t := &proofTurbine{Seed: opt.Seed, Asset: id, Begin: start.Add(yearLearning), End: start.Add(opt.Duration)}
+		t := &proofTurbine{Seed: opt.Seed, Asset: id, Begin: start.Add(time.Duration(opt.Learning.DurationS * float64(time.Second))), End: start.Add(opt.Duration)}
 		for _, x := range opt.Faults {
 			if x.Turbine != i {
 				continue
@@ -201,5 +206,8 @@ func (k *proofKeeper) results(w *works) []proofTurbine {
 }
 
 func (p *proofAlert) planned(o workorders.Order) {
-	p.Order, p.Work = &o.Created, &o.RequiredEnd
+	p.Order, p.Work, p.Activity = &o.Created, &o.RequiredEnd, string(o.Activity)
+	if o.Window != nil {
+		p.Work = &o.Window.Start
+	}
 }
