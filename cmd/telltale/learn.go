@@ -32,6 +32,8 @@ type learning struct {
 	regressions        map[string]*fleetFit // by law; while a class is learned
 	datasetDescription string
 	shelf              modelsConfig // how the repository is reached
+	source             *dataset.Set
+	span               dataset.ReplayOptions
 }
 
 // learnedSet is a line of what the command prints.
@@ -42,6 +44,8 @@ type learnedSet struct {
 	Without asset.ID `json:"without,omitempty"`
 	Lives   int      `json:"lives"`  // that ended in a failure, of the law with the most
 	Limits  int      `json:"limits"` // features
+
+	Calibration string `json:"calibration"` // of the fused risk: expert is by hand
 }
 
 func learnCommand() *cobra.Command {
@@ -82,6 +86,7 @@ func (l *learning) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	l.source, l.span = set, span
 	if l.labels, err = dataset.Labels(l.dir); err != nil {
 		return err
 	}
@@ -187,6 +192,10 @@ func (l *learning) learn(ctx context.Context) error {
 	for _, kind := range sortedKeys(kinds) {
 		fleet := kinds[kind]
 		l.regressions = l.fit(fleet)
+		calibration, err := l.calibrate(ctx, kind, fleet)
+		if err != nil {
+			return err
+		}
 		without := []asset.ID{""}
 		for _, r := range fleet {
 			if l.leaveOut && len(r.labels) > 0 {
@@ -198,6 +207,7 @@ func (l *learning) learn(ctx context.Context) error {
 				return fmt.Errorf("stopped: %d set(s) were stored: %w", len(l.pushed), err)
 			}
 			p := l.set(kind, fleet, id)
+			p.Calibration = calibration(id)
 			body, err := json.Marshal(p)
 			if err != nil {
 				return fmt.Errorf("parameters of %s: %w", kind, err)
@@ -206,7 +216,7 @@ func (l *learning) learn(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			l.pushed = append(l.pushed, learnedSet{v.Ref(), v.Digest, kind, id, p.lives(), len(p.Limits)})
+			l.pushed = append(l.pushed, learnedSet{v.Ref(), v.Digest, kind, id, p.lives(), len(p.Limits), p.Calibration.Method})
 		}
 	}
 	return nil
@@ -264,7 +274,7 @@ func (l *learning) print(cmd *cobra.Command) error {
 	}
 	var rows [][]string
 	for _, s := range l.pushed {
-		rows = append(rows, []string{s.Version, s.Class, string(s.Without), fmt.Sprint(s.Lives), fmt.Sprint(s.Limits), s.Digest[:min(12, len(s.Digest))]})
+		rows = append(rows, []string{s.Version, s.Class, string(s.Without), fmt.Sprint(s.Lives), fmt.Sprint(s.Limits), s.Calibration, s.Digest[:min(12, len(s.Digest))]})
 	}
-	return table(cmd.OutOrStdout(), []string{"VERSION", "CLASS", "WITHOUT", "FAILED LIVES", "LIMITS", "DIGEST"}, rows)
+	return table(cmd.OutOrStdout(), []string{"VERSION", "CLASS", "WITHOUT", "FAILED LIVES", "LIMITS", "CALIBRATION", "DIGEST"}, rows)
 }
