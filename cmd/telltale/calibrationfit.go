@@ -233,7 +233,7 @@ func fitWeights(rows []calibrationRow, truth []bool) (weights map[asset.Group]fl
 		w[k] = 1
 	}
 	loss, gradient := weightLoss(x, rest, truth, w)
-	for step := 1.0; step > 1e-6; {
+	for step, n := 1.0, 0; step > 1e-6 && n < 500; n++ {
 		next := make([]float64, len(w))
 		for k := range w {
 			if next[k] = w[k] - step*gradient[k]; k < len(groups) {
