@@ -53,8 +53,12 @@ func FitPlatt(score []float64, label []bool) (Platt, error) {
 				break
 			}
 		}
-		a, b, loss = a-step*da, b-step*db, math.Min(next, loss)
-		if math.Abs(da)+math.Abs(db) < 1e-10*(1+math.Abs(a)+math.Abs(b)) {
+		if !(next <= loss) {
+			break // no step of this precision is downhill: it is there
+		}
+		done := loss-next <= 1e-15*loss
+		a, b, loss = a-step*da, b-step*db, next
+		if done || math.Abs(da)+math.Abs(db) < 1e-10*(1+math.Abs(a)+math.Abs(b)) {
 			break
 		}
 	}

@@ -21,5 +21,5 @@ func (o FusionOptions) Posterior(llr asset.Number) asset.Number {
 		return llr
 	}
 	o = o.withDefaults()
-	return asset.Number(posterior(o.Prior, []float64{o.Curve.at(float64(llr))}))
+	return asset.Number(posterior(o.Prior, []float64{o.Curve.At(float64(llr))}))
 }

@@ -141,6 +141,9 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 		r.Risk = asset.Number(f.opt.posterior(witnesses, -1))
 		r.Anomaly = r.Anomaly && float64(r.Risk) >= f.opt.AnomalyRisk
 		r.Certainty = f.certainty(&r, witnesses, o)
+		if r.Certainty.Conflicting() {
+			r.Evidence = append(r.Evidence, conflicting(r.Certainty.Conflict))
+		}
 	}
 	share(r.Sources)
 	slices.SortStableFunc(r.Evidence, func(a, b asset.Evidence) int { return cmp.Compare(weight(b), weight(a)) })

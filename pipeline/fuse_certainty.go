@@ -39,6 +39,14 @@ func (f *fusion) certainty(r *asset.Risk, witnesses []witness, o verdictOdds) as
 	}
 }
 
+// conflicting tells a person that the views contradict each other. It moves no odds.
+func conflicting(k asset.Number) asset.Evidence {
+	return asset.Evidence{
+		Source: "fusion/conflict", Name: "conflict", Value: k, Limit: asset.ConflictLimit, Weight: 0,
+		Text: "conflicting evidence: the views contradict each other, check both before work is done",
+	}
+}
+
 // masses is what one source believes: fault, healthy, and what it leaves open
 // (Shafer 1976, A Mathematical Theory of Evidence). They sum to 1.
 type masses struct{ fault, healthy, open float64 }

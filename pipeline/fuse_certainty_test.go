@@ -48,6 +48,9 @@ func TestContradictionIsShownAndChangesNoProbability(t *testing.T) {
 	if math.Abs(float64(r.Certainty.High)-alone) > 1e-12 || math.Abs(float64(r.Certainty.Low)-without) > 1e-12 {
 		t.Errorf("interval %v to %v, want that of one or the other left out, %v to %v", r.Certainty.Low, r.Certainty.High, without, alone)
 	}
+	if n := len(r.Evidence); n == 0 || r.Evidence[n-1].Name != "conflict" {
+		t.Errorf("the evidence does not tell of it: %+v", r.Evidence)
+	}
 	against := 0
 	for _, s := range r.Sources {
 		if s.Weight < 0 {

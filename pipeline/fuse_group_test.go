@@ -127,11 +127,11 @@ func TestIndependentModesAreJoinedByNoisyOr(t *testing.T) {
 func TestCurveIsLinearBetweenKnots(t *testing.T) {
 	c := Curve{X: []float64{-1, 1, 1, 3}, Y: []float64{-2, 0, 1, 2}}
 	for x, want := range map[float64]float64{-9: -2, -1: -2, 0: -1, 2: 1.5, 9: 2} {
-		if got := c.at(x); math.Abs(got-want) > 1e-12 {
+		if got := c.At(x); math.Abs(got-want) > 1e-12 {
 			t.Errorf("at %v: %v, want %v", x, got, want)
 		}
 	}
-	if got := (Curve{}).at(1.25); got != 1.25 {
+	if got := (Curve{}).At(1.25); got != 1.25 {
 		t.Errorf("no curve: %v, want 1.25", got)
 	}
 }

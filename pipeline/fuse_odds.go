@@ -112,7 +112,7 @@ func (o *FusionOptions) view(witnesses []witness, view asset.View, without int) 
 // posterior is the probability of a failure within the horizon.
 func (o *FusionOptions) posterior(witnesses []witness, without int) float64 {
 	if !o.Modes {
-		return posterior(o.Prior, []float64{o.Curve.at(o.odds(witnesses, without).total)})
+		return posterior(o.Prior, []float64{o.Curve.At(o.odds(witnesses, without).total)})
 	}
 	byMode := map[asset.Mode][]witness{}
 	for i, w := range witnesses {
@@ -127,7 +127,7 @@ func (o *FusionOptions) posterior(witnesses []witness, without int) float64 {
 	prior := 1 - math.Pow(1-o.Prior, 1/float64(len(byMode)))
 	var p []float64
 	for _, m := range sortedModes(byMode) {
-		p = append(p, posterior(prior, []float64{o.Curve.at(o.odds(byMode[m], -1).total)}))
+		p = append(p, posterior(prior, []float64{o.Curve.At(o.odds(byMode[m], -1).total)}))
 	}
 	return noisyOr(o.Leak, p)
 }
@@ -196,7 +196,8 @@ type Curve struct {
 	Y []float64 `json:"y"`
 }
 
-func (c Curve) at(l float64) float64 {
+// At is the calibrated log likelihood ratio.
+func (c Curve) At(l float64) float64 {
 	n := len(c.X)
 	if n == 0 || len(c.Y) != n {
 		return l

@@ -33,6 +33,8 @@ type learning struct {
 	regressions        map[string]*fleetFit // by law; while a class is learned
 	datasetDescription string
 	shelf              modelsConfig // how the repository is reached
+	source             *dataset.Set
+	span               dataset.ReplayOptions
 }
 
 // learnedSet is a line of what the command prints.
@@ -45,6 +47,8 @@ type learnedSet struct {
 	Limits  int      `json:"limits"`         // features
 	Told    string   `json:"told,omitempty"` // which knowledge of lives the growth laws are told
 	Note    string   `json:"note,omitempty"` // what could not be learned, and why
+
+	Calibration string `json:"calibration"` // of the fused risk: expert is by hand
 }
 
 func learnCommand() *cobra.Command {
@@ -85,6 +89,7 @@ func (l *learning) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	l.source, l.span = set, span
 	if l.labels, err = dataset.Labels(l.dir); err != nil {
 		return err
 	}
@@ -190,6 +195,10 @@ func (l *learning) learn(ctx context.Context) error {
 	for _, kind := range sortedKeys(kinds) {
 		fleet := kinds[kind]
 		l.regressions = l.fit(fleet)
+		calibration, err := l.calibrate(ctx, kind, fleet)
+		if err != nil {
+			return err
+		}
 		without := []asset.ID{""}
 		for _, r := range fleet {
 			if l.leaveOut && len(r.labels) > 0 {
@@ -201,6 +210,7 @@ func (l *learning) learn(ctx context.Context) error {
 				return fmt.Errorf("stopped: %d set(s) were stored: %w", len(l.pushed), err)
 			}
 			p := l.set(kind, fleet, id)
+			p.Calibration = calibration(id)
 			body, err := json.Marshal(p)
 			if err != nil {
 				return fmt.Errorf("parameters of %s: %w", kind, err)
@@ -209,7 +219,7 @@ func (l *learning) learn(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			l.pushed = append(l.pushed, learnedSet{v.Ref(), v.Digest, kind, id, p.lives(), len(p.Limits), p.told(), lacking(fleet, id)})
+			l.pushed = append(l.pushed, learnedSet{v.Ref(), v.Digest, kind, id, p.lives(), len(p.Limits), p.told(), lacking(fleet, id), p.Calibration.Method})
 		}
 	}
 	return nil
@@ -302,9 +312,9 @@ func (l *learning) print(cmd *cobra.Command) error {
 	}
 	var rows [][]string
 	for _, s := range l.pushed {
-		rows = append(rows, []string{s.Version, s.Class, string(s.Without), fmt.Sprint(s.Lives), s.Told, fmt.Sprint(s.Limits), s.Digest[:min(12, len(s.Digest))]})
+		rows = append(rows, []string{s.Version, s.Class, string(s.Without), fmt.Sprint(s.Lives), s.Told, fmt.Sprint(s.Limits), s.Calibration, s.Digest[:min(12, len(s.Digest))]})
 	}
-	if err := table(cmd.OutOrStdout(), []string{"VERSION", "CLASS", "WITHOUT", "FAILED LIVES", "TOLD", "LIMITS", "DIGEST"}, rows); err != nil {
+	if err := table(cmd.OutOrStdout(), []string{"VERSION", "CLASS", "WITHOUT", "FAILED LIVES", "TOLD", "LIMITS", "CALIBRATION", "DIGEST"}, rows); err != nil {
 		return err
 	}
 	for _, s := range l.pushed {
