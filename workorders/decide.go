@@ -39,9 +39,14 @@ type Access struct {
 	Every     time.Duration // from one regular window to the next; default 24 h
 	First     time.Duration // start of a regular window after midnight UTC; default 6 h, within Every
 	Length    time.Duration // of a window; default 8 h
-	RepairOK  float64       // probability of weather in which a repair can be done; default 1
-	InspectOK float64       // the same for an inspection; default 1
+	Wind      Wind          // at the height of the work
+	RepairMPS float64       // wind below which a repair can be done; default 10, work in a nacelle
+	VisitMPS  float64       // the same for an inspection; default 10
 }
+
+// rarest is the least probability of weather for work: nobody waits longer on average
+// than for a hundred windows.
+const rarest = 0.01
 
 // Wind is the climate at the height of the work: speeds follow a Weibull law.
 type Wind struct {
@@ -50,11 +55,11 @@ type Wind struct {
 	CalmH   float64 // mean length of a spell below a limit; default 24
 }
 
-// Below is the probability that the wind is under limit m/s at the start of work and
+// below is the probability that the wind is under limit m/s at the start of work and
 // stays there for its length: the share of the time, 1 − exp(−(v/A)^k) with
 // A = mean/Γ(1+1/k), and spells of exponential length (Graham 1982, Coastal Eng. 6:303).
-func (w Wind) Below(limit float64, length time.Duration) float64 {
-	if !(w.MeanMPS > 0) || !(limit > 0) {
+func (w Wind) below(limit float64, length time.Duration) float64 {
+	if !(w.MeanMPS > 0) {
 		return 1
 	}
 	k, calm := w.Shape, w.CalmH
@@ -65,7 +70,7 @@ func (w Wind) Below(limit float64, length time.Duration) float64 {
 		calm = 24
 	}
 	scale := w.MeanMPS / math.Gamma(1+1/k)
-	return -math.Expm1(-math.Pow(limit/scale, k)) * math.Exp(-length.Hours()/calm)
+	return max(-math.Expm1(-math.Pow(limit/scale, k))*math.Exp(-length.Hours()/calm), rarest)
 }
 
 func (a Access) withDefaults(lead time.Duration) Access {
@@ -81,11 +86,11 @@ func (a Access) withDefaults(lead time.Duration) Access {
 	if a.Length <= 0 {
 		a.Length = 8 * time.Hour
 	}
-	for _, q := range []*float64{&a.RepairOK, &a.InspectOK} {
-		if *q <= 0 || *q > 1 {
-			*q = 1
-		}
-		*q = max(*q, 0.01)
+	if a.RepairMPS <= 0 {
+		a.RepairMPS = 10
+	}
+	if a.VisitMPS <= 0 {
+		a.VisitMPS = 10
 	}
 	return a
 }
@@ -139,16 +144,16 @@ func expectedCost(failP, failure, planned, extra float64) float64 {
 }
 
 // cheapest is the least expected cost among repairing in one of the slots and doing
-// nothing, which fails with probability nothing when the fault is real; real is the
+// nothing, which fails with probability nothing when the fault is real; theta is the
 // probability of that. The slot is -1 for nothing; a tie goes to the earlier.
-func cheapest(slots []slot, nothing, real, failure, planned float64) (best int, cost float64) {
+func cheapest(slots []slot, nothing, theta, failure, planned float64) (best int, cost float64) {
 	best, cost = -1, math.Inf(1)
 	for i, s := range slots {
-		if e := expectedCost(real*s.given, failure, planned, s.extra); e < cost {
+		if e := expectedCost(theta*s.given, failure, planned, s.extra); e < cost {
 			best, cost = i, e
 		}
 	}
-	if e := real * nothing * failure; e < cost {
+	if e := theta * nothing * failure; e < cost {
 		best, cost = -1, e
 	}
 	return best, cost
@@ -182,12 +187,12 @@ func decide(s state, horizonH float64, span, lead time.Duration, c Costs, a Acce
 	if c.ExpressKEUR > 0 {
 		first = min(first, a.CrewLead)
 	}
-	whole := max(span, spans[1])
-	if longest := spans[3].Hours(); horizonH > whole.Hours() {
-		whole = time.Duration(min(horizonH, longest) * float64(time.Hour))
+	whole := span
+	if horizonH > 0 {
+		whole = time.Duration(min(horizonH, spans[3].Hours()) * float64(time.Hour))
 	}
-	d.slots = d.slotsOf(s.at, max(first, a.CrewLead), whole, a, a.RepairOK, true)
-	visits := d.slotsOf(s.at, a.CrewLead, span, a, a.InspectOK, false)
+	d.slots = d.slotsOf(s.at, max(first, a.CrewLead), whole, a, a.Wind.below(a.RepairMPS, a.Length), true)
+	visits := d.slotsOf(s.at, a.CrewLead, span, a, a.Wind.below(a.VisitMPS, a.Length), false)
 	d.until = later(s.at.Add(whole), d.slots[len(d.slots)-1].end)
 	d.nothing = d.life.given(d.until.Sub(s.at).Hours())
 	d.best, d.cost = cheapest(d.slots, d.nothing, d.life.real, c.failure(), c.planned())
@@ -196,6 +201,9 @@ func decide(s state, horizonH float64, span, lead time.Duration, c Costs, a Acce
 	d.inspect(visits)
 	return d
 }
+
+// mostSlots bounds the windows that are weighed.
+const mostSlots = 400
 
 // slotsOf lists the windows from the lead to the end of the span, at least one: the
 // first outside the regular ones, as a call-out.
@@ -215,7 +223,7 @@ func (d *decision) slotsOf(at time.Time, lead, span time.Duration, a Access, wea
 			regular = regular.Add(a.Every)
 		}
 		start, extra = regular, 0
-		if start.Add(a.Length).Sub(at) > span {
+		if len(out) == mostSlots || start.Add(a.Length).Sub(at) > span {
 			return out
 		}
 	}
@@ -223,14 +231,14 @@ func (d *decision) slotsOf(at time.Time, lead, span time.Duration, a Access, wea
 
 // inspect finds the cheapest time to look, and what looking saves.
 func (d *decision) inspect(visits []slot) {
-	c, real := d.costs, d.life.real
-	found := real*c.Sensitivity + (1-real)*(1-c.Specificity)
-	sick, sound := 0.0, 0.0 // probability that the fault is real once found, once cleared
+	c, theta := d.costs, d.life.real
+	found := theta*c.Sensitivity + (1-theta)*(1-c.Specificity)
+	sick, sound := 0.0, 0.0 // probability of a real fault once found, once cleared
 	if found > 0 {
-		sick = real * c.Sensitivity / found
+		sick = theta * c.Sensitivity / found
 	}
 	if found < 1 {
-		sound = real * (1 - c.Sensitivity) / (1 - found)
+		sound = theta * (1 - c.Sensitivity) / (1 - found)
 	}
 	d.visit.ExpectedKEUR = math.Inf(1)
 	after := d.slots
@@ -242,7 +250,7 @@ func (d *decision) inspect(visits []slot) {
 		_, well := cheapest(after, d.nothing, sound, c.failure(), c.planned())
 		follow := found*ill + (1-found)*well
 		if cost := follow + c.inspection() + v.extra; cost < d.visit.ExpectedKEUR {
-			d.visit = Window{Start: v.start, End: v.end, ExpectedKEUR: cost, FailP: real * v.given}
+			d.visit = Window{Start: v.start, End: v.end, ExpectedKEUR: cost, FailP: theta * v.given}
 			d.worth = d.cost - follow
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
 	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/workorders"
 )
 
 // finish writes the files of a run from its store and marks it as finished.
@@ -46,7 +47,7 @@ func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db *sq
 	}
 	planned := make([]plannedOrder, len(orders))
 	for i, o := range orders {
-		planned[i] = plannedOrder{o.ID, o.Alert, o.Asset, o.Component, o.Mode, o.Priority, o.Title, o.Text, o.RequiredEnd, o.Key, string(o.Status), o.Created}
+		planned[i] = plannedOrder{o.ID, o.Alert, o.Asset, o.Component, o.Mode, o.Priority, o.Title, o.Text, o.Activity, o.Window, o.RequiredEnd, o.Key, string(o.Status), o.Created}
 	}
 	slices.SortFunc(planned, func(x, y plannedOrder) int {
 		return compare(x.Created, y.Created, x.Asset, y.Asset, x.Component, y.Component)
@@ -93,18 +94,20 @@ func (b *backtest) writeLearned(ctx context.Context, w *works, db *sqlite.Store)
 
 // plannedOrder is a line of workorders.ndjson.
 type plannedOrder struct {
-	ID          string     `json:"id"`
-	Alert       string     `json:"alert"`
-	Asset       asset.ID   `json:"asset"`
-	Component   string     `json:"component"`
-	Mode        asset.Mode `json:"mode"`
-	Priority    int        `json:"priority"`
-	Title       string     `json:"title"`
-	Text        string     `json:"text"`
-	RequiredEnd time.Time  `json:"required_end"`
-	Key         string     `json:"key"`
-	Status      string     `json:"status"`
-	Created     time.Time  `json:"created"`
+	ID          string              `json:"id"`
+	Alert       string              `json:"alert"`
+	Asset       asset.ID            `json:"asset"`
+	Component   string              `json:"component"`
+	Mode        asset.Mode          `json:"mode"`
+	Priority    int                 `json:"priority"`
+	Title       string              `json:"title"`
+	Text        string              `json:"text"`
+	Activity    workorders.Activity `json:"activity"`
+	Window      *workorders.Window  `json:"window"` // null where the class declares no costs
+	RequiredEnd time.Time           `json:"required_end"`
+	Key         string              `json:"key"`
+	Status      string              `json:"status"`
+	Created     time.Time           `json:"created"`
 }
 
 // compare orders by time, then asset, then component.
