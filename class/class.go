@@ -50,6 +50,7 @@ type Class struct {
 	Fusion     Fusion               `yaml:"fusion,omitempty"`
 	Alarm      Alarm                `yaml:"alarm,omitempty"`
 	Orders     Orders               `yaml:"orders,omitempty"`
+	Costs      []Cost               `yaml:"costs,omitempty"` // of work, the first in scope of a component counts
 }
 
 // Section holds the options of a room that class does not know; the room's own
@@ -119,12 +120,6 @@ type Alarm struct {
 	N      int     `yaml:"n,omitempty"`
 	DwellH float64 `yaml:"dwell_h,omitempty"`
 	Rise   int     `yaml:"rise,omitempty"`
-}
-
-// Orders says which alerts ask for work.
-type Orders struct {
-	MaxSeverity int     `yaml:"max_severity,omitempty"` // alerts of a larger number are only shown; default 3
-	LeadH       float64 `yaml:"lead_h,omitempty"`       // parts, crew and weather: subtracted from the RUL; default 48
 }
 
 // Set is the classes in force, by kind.
@@ -197,6 +192,10 @@ func (c Class) Validate() error {
 	check(c.Alarm.On >= 0 && c.Alarm.On < 1, "alarm.on", c.Alarm.On, "a probability below 1")
 	check(c.Alarm.M <= c.Alarm.N, "alarm.m", c.Alarm.M, "at most alarm.n")
 	check(c.Orders.MaxSeverity >= 0 && c.Orders.MaxSeverity <= 4, "orders.max_severity", c.Orders.MaxSeverity, "1 to 4")
+	bad = append(bad, c.Orders.validate()...)
+	for i, cost := range c.Costs {
+		bad = append(bad, cost.validate(fmt.Sprintf("costs[%d]", i))...)
+	}
 	for name, u := range c.Units {
 		_, _, ok := asset.Convert(0, u)
 		check(ok, "units."+name, u, "one of "+asset.Units())
@@ -241,9 +240,13 @@ func sortedNames[T any](m map[string]T) []string { return slices.Sorted(maps.Key
 func (s Scope) Components(plate asset.Nameplate) []asset.Component {
 	var out []asset.Component
 	for _, c := range plate.Components {
-		if (s.Component == "" || s.Component == c.Name) && (s.Type == "" || s.Type == c.Type) {
+		if s.holds(c) {
 			out = append(out, c)
 		}
 	}
 	return out
+}
+
+func (s Scope) holds(c asset.Component) bool {
+	return (s.Component == "" || s.Component == c.Name) && (s.Type == "" || s.Type == c.Type)
 }

@@ -26,11 +26,11 @@ func TestShippedClassesAreValidAndServeEveryKind(t *testing.T) {
 }
 
 func TestParseNamesEveryBadField(t *testing.T) {
-	_, err := class.Parse([]byte("kind: x\ntitle: y\nhorizon_h: 0\nwaveform: {hop: 2}\nunits: {t: furlong}\nranges: {t: [3, 1]}\ndetectors: [{name: a b, use: level}]\n"))
+	_, err := class.Parse([]byte("kind: x\ntitle: y\nhorizon_h: 0\nwaveform: {hop: 2}\nunits: {t: furlong}\norders: {lead_h: -1}\ncosts: [{failure_keur: 1, planned_keur: 1, sensitivity: 2}]\nranges: {t: [3, 1]}\ndetectors: [{name: a b, use: level}]\n"))
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, field := range []string{"horizon_h", "waveform.hop", "units.t", "ranges.t", "detectors[0].name"} {
+	for _, field := range []string{"horizon_h", "waveform.hop", "units.t", "orders.lead_h", "costs[0].source", "costs[0].sensitivity", "ranges.t", "detectors[0].name"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("error does not name %s: %v", field, err)
 		}
@@ -64,4 +64,23 @@ func ExampleScope_Components() {
 		fmt.Println(c.Name)
 	}
 	// Output: main-bearing
+}
+
+func TestTheFirstCostInScopeCounts(t *testing.T) {
+	set, err := class.Shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	turbine := set.Of("wind-turbine")
+	gearbox, ok := turbine.CostOf(asset.Component{Name: "gearbox", Type: "gearbox"})
+	if !ok || !gearbox.Crane {
+		t.Errorf("gearbox: %+v, %v", gearbox, ok)
+	}
+	other, ok := turbine.CostOf(asset.Component{Name: "yaw"})
+	if !ok || other.FailureKEUR >= gearbox.FailureKEUR {
+		t.Errorf("any component: %+v, %v", other, ok)
+	}
+	if c, ok := set.Of("series").CostOf(asset.Component{Name: "value"}); ok {
+		t.Errorf("costs of a value that nobody knows: %+v", c)
+	}
 }

@@ -47,6 +47,9 @@ thermal:
   - {metric: bearing, warn_c: 70, alarm_c: 85, gradient_s: 120}
 phases: [i1, i2, i3]
 power_curve: {power: power, wind: wind, ambient: ambient, min_samples: 10, optional: true}
+orders: {lead_h: 48, wind_mean_mps: 7, mean_power_kw: 700, price_eur_mwh: 80}
+costs:
+  - {for: {type: gearbox}, source: own books, failure_keur: 300, planned_keur: 40, crane: true, life_scale_h: 60000, life_shape: 3}
 zones:
   - {name: own, source: agreed with the maker, quantity: velocity_rms, low_hz: 10, high_hz: 1000, ab: 1, bc: 2, cd: 3}
 detectors:
@@ -99,6 +102,8 @@ func TestSchemaRefuses(t *testing.T) {
 		"one phase":            start + "detectors: []\nphases: [i1]\n",
 		"a kind of heat":       start + "detectors: []\nthermal: [{metric: t, kind: brake}]\n",
 		"a curve of no wind":   start + "detectors: []\npower_curve: {power: p}\n",
+		"a cost of no source":  start + "detectors: []\ncosts: [{failure_keur: 3, planned_keur: 1}]\n",
+		"a failure for free":   start + "detectors: []\ncosts: [{source: me, failure_keur: 0, planned_keur: 1}]\n",
 		"an empty range":       start + "detectors: []\nranges: {t: [1]}\n",
 		"no broker":            "data: d\nassets: [{id: a, kind: generic, components: [{name: b}]}]\nsource: {}\n",
 		"no asset":             "data: d\nassets: []\nsource: {mqtt: {url: tcp://a:1, client_id: c}}\n",
@@ -137,6 +142,8 @@ func TestSchemaNamesTheFieldsOfTheCode(t *testing.T) {
 		"power_curve":      {code: features.PowerCurveOptions{}},
 		"regimes":          {code: features.RegimesOptions{}},
 		"zone":             {code: class.Zone{}},
+		"orders":           {code: class.Orders{}},
+		"cost":             {code: class.Cost{}},
 		"detector_options": {features.DetectorOptions{}, []string{"type", "name", "component"}},
 		"bearing_life":     {code: physics.BearingOptions{}},
 		"growth":           {code: physics.GrowthOptions{}},

@@ -35,7 +35,9 @@ type Order struct {
 	Title       string           `json:"title"`    // at most 40 characters
 	Text        string           `json:"text"`
 	RequiredEnd time.Time        `json:"required_end"`
-	Key         string           `json:"key"` // 20 characters; the same for every attempt
+	Activity    Activity         `json:"activity,omitempty"` // empty in orders of before there was one
+	Window      *Window          `json:"window,omitempty"`   // of the work, and what it is expected to cost; nil where no costs are declared
+	Key         string           `json:"key"`                // 20 characters; the same for every attempt
 	Status      Status           `json:"status"`
 	ERP         string           `json:"erp,omitempty"`        // which adapter has it
 	ERPNumber   string           `json:"erp_number,omitempty"` // notification number in the ERP

@@ -4,11 +4,7 @@ import (
 	"crypto/sha1" //nolint:gosec // UUIDv5 is defined by it
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/telltale-iot/telltale/asset"
 )
@@ -21,6 +17,8 @@ type Policy struct {
 	FailP    float64       // probability of failure that makes priority 1 and 2; default 0.3
 	LateP    float64       // the same for priority 3; default 0.2
 	AlertURL string        // address of an alert's page without its ID; empty leaves the link out
+	Costs    Costs         // of work on the component; its zero leaves the time of the work to the remaining life alone
+	Access   Access        // when people can work; used with Costs
 }
 
 func (p Policy) withDefaults() Policy {
@@ -74,9 +72,48 @@ func Plan(a asset.Alert, plate asset.Nameplate, policy Policy) (Order, bool) {
 	o := Order{
 		ID: uuid5(key), Alert: a.ID, Asset: a.Asset, Component: a.Component, Mode: s.mode, Priority: priority,
 		Title: title(a, s), RequiredEnd: policy.requiredEnd(s, priority), Key: key, Status: Open, Created: s.at, Evidence: a.Evidence,
+		Activity: Repair,
 	}
-	o.Text = policy.text(a, s, plate, o)
+	if unnamed(s.mode) {
+		o.Activity = Inspection
+	}
+	var why []string
+	if policy.Costs.declared() && s.mode != asset.SensorFault {
+		why = policy.choose(&o, decide(s, a.HorizonH, spans[priority-1], policy.Lead, policy.Costs, policy.Access))
+	}
+	o.Text = policy.text(a, s, plate, o, why)
 	return o, true
+}
+
+// unnamed says that nobody can know yet what to repair.
+func unnamed(m asset.Mode) bool {
+	return m == asset.Healthy || m == asset.Unknown || m == asset.SensorFault
+}
+
+// choose sets what the order asks for, and when, by the costs, and says why. Whatever
+// they say, somebody looks within the span of priority 1.
+func (p Policy) choose(o *Order, d decision) []string {
+	late := o.Priority == 1 && d.best >= 0 && d.slots[d.best].end.Sub(o.Created) > spans[0]
+	switch {
+	case d.looksFirst() || late || unnamed(o.Mode) && d.best >= 0:
+		o.Activity, o.Window = Inspection, &d.visit
+	case d.best < 0:
+		length := p.Access.withDefaults(p.Lead).Length
+		o.Activity = Inspection
+		o.Window = &Window{Start: later(o.Created, o.RequiredEnd.Add(-length)), End: o.RequiredEnd, ExpectedKEUR: d.cost, FailP: d.life.real * d.nothing}
+	default:
+		w := d.window(d.best)
+		o.Activity, o.Window = Repair, &w
+	}
+	o.RequiredEnd = o.Window.End
+	return d.reasons(*o)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // priority is the most urgent of what the severity says and what the probability
@@ -112,9 +149,9 @@ func (p Policy) priority(s state, horizonH float64, plate asset.Nameplate) int {
 	return min(max(priority, 1), 4)
 }
 
-// failsWithin is the probability of failure within h hours: from the quantiles
-// of the remaining life, linear between them, or from the risk over its horizon
-// at a constant hazard, 1 − (1 − risk)^(h/horizon), whichever is greater.
+// failsWithin is the probability of failure within h hours: from the remaining life,
+// were the fault real, or from the risk over its horizon at a constant hazard,
+// 1 − (1 − risk)^(h/horizon), whichever is greater.
 func failsWithin(h float64, s state, horizonH float64) float64 {
 	var p float64
 	if risk := float64(s.risk); s.risk.Known() && horizonH > 0 && !math.IsInf(horizonH, 0) {
@@ -122,21 +159,13 @@ func failsWithin(h float64, s state, horizonH float64) float64 {
 			p = 1 - math.Pow(1-p, h/horizonH)
 		}
 	}
-	t0, p0 := 0.0, 0.0
-	for _, q := range []struct {
-		t asset.Number
-		p float64
-	}{{s.rul.P10, 0.1}, {s.rul.P50, 0.5}, {s.rul.P90, 0.9}} {
-		t := float64(q.t)
-		if !q.t.Known() || t < t0 {
-			continue
-		}
-		if h < t {
-			return max(p, p0+(q.p-p0)*(h-t0)/(t-t0))
-		}
-		t0, p0 = t, q.p
+	if s.rul.Soon.Known() && h >= asset.SoonH {
+		p = max(p, min(float64(s.rul.Soon), 1))
 	}
-	return max(p, p0)
+	if life := newLife(s.rul, asset.Missing(), horizonH); life.last().p > 0 {
+		p = max(p, life.given(h))
+	}
+	return p
 }
 
 // requiredEnd is the early end of life less the lead, within what the priority
@@ -149,128 +178,6 @@ func (p Policy) requiredEnd(s state, priority int) time.Time {
 		}
 	}
 	return s.at.Add(max(span, min(p.Soonest, spans[priority-1]))).Truncate(time.Minute)
-}
-
-// titleLength is what an ERP's short text holds.
-const titleLength = 40
-
-func title(a asset.Alert, s state) string {
-	part := words(a.Component)
-	name := strings.TrimSpace(strings.TrimSuffix(part, " bearing") + " " + modeName(s.mode))
-	if !strings.HasPrefix(modeName(s.mode), "bearing") {
-		name = strings.TrimSpace(part + " " + modeName(s.mode))
-	}
-	var rest string
-	switch {
-	case s.rul.P50.Known():
-		rest = ", RUL " + span(float64(s.rul.P50))
-	case s.rul.P10.Known():
-		rest = ", RUL " + span(float64(s.rul.P10))
-	case s.risk.Known():
-		rest = ", risk " + percent(s.risk)
-	}
-	if name = capital(name); utf8.RuneCountInString(name+rest) <= titleLength {
-		return name + rest
-	}
-	return Cut(name, titleLength)
-}
-
-// Cut shortens s to at most n runes, the last of which is then an ellipsis.
-func Cut(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	runes := []rune(s)
-	return strings.TrimRightFunc(string(runes[:max(n-1, 0)]), unicode.IsSpace) + "…"
-}
-
-func (p Policy) text(a asset.Alert, s state, plate asset.Nameplate, o Order) string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("%s expected on %s of asset %s.", capital(modeName(s.mode)), words(a.Component), a.Asset)
-	if s.risk.Known() && a.HorizonH > 0 {
-		line("Probability of failure: %s within %s.", percent(s.risk), span(a.HorizonH))
-	}
-	if life := lifeText(s.rul); life != "" {
-		line("Remaining life: %s.", life)
-	}
-	line("Finish by %s.", o.RequiredEnd.UTC().Format("2006-01-02 15:04 UTC"))
-	if s.rul.P10.Known() && float64(s.rul.P10) < p.Lead.Hours() && s.mode != asset.SensorFault {
-		line("The early end of life lies within the lead time of %s: reduce load or stop until the work is done.", span(p.Lead.Hours()))
-	}
-	if len(a.Evidence) > 0 {
-		line("Evidence:")
-		for _, e := range a.Evidence {
-			line("- %s", evidenceLine(e))
-		}
-	}
-	line("To check:")
-	for _, step := range advice(s.mode) {
-		line("- %s", step)
-	}
-	if plate.Criticality > 0 {
-		line("Criticality of the asset: %d of 5.", plate.Criticality)
-	}
-	if p.AlertURL != "" {
-		line("Details: %s%s", p.AlertURL, a.ID)
-	}
-	return strings.TrimSuffix(b.String(), "\n")
-}
-
-func lifeText(r asset.RUL) string {
-	var parts []string
-	if r.P50.Known() {
-		parts = append(parts, "about "+span(float64(r.P50)))
-	}
-	if r.P10.Known() {
-		parts = append(parts, "90 % sure to exceed "+span(float64(r.P10)))
-	}
-	if r.P90.Known() {
-		parts = append(parts, "10 % chance to exceed "+span(float64(r.P90)))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func evidenceLine(e asset.Evidence) string {
-	line := strings.TrimSpace(e.Source + " " + e.Name)
-	if e.Value.Known() && !math.IsInf(float64(e.Value), 0) {
-		line += " = " + strconv.FormatFloat(float64(e.Value), 'g', 4, 64)
-	}
-	if e.Limit.Known() && !math.IsInf(float64(e.Limit), 0) {
-		line += " (limit " + strconv.FormatFloat(float64(e.Limit), 'g', 4, 64) + ")"
-	}
-	if e.Text != "" {
-		line += ": " + e.Text
-	}
-	return line
-}
-
-func percent(n asset.Number) string {
-	return strconv.FormatFloat(100*min(max(float64(n), 0), 1), 'f', 0, 64) + " %"
-}
-
-// span writes hours as a person says them.
-func span(h float64) string {
-	switch {
-	case h < 48:
-		return strconv.FormatFloat(max(h, 0), 'f', 0, 64) + " h"
-	case h > 3*365*24:
-		return "over 3 years"
-	}
-	return strconv.FormatFloat(h/24, 'f', 0, 64) + " d"
-}
-
-// words turns an identifier into words.
-func words(id string) string {
-	return strings.Join(strings.FieldsFunc(id, func(r rune) bool { return r == '_' || r == '-' || unicode.IsSpace(r) }), " ")
-}
-
-func capital(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	if n == 0 {
-		return s
-	}
-	return string(unicode.ToUpper(r)) + s[n:]
 }
 
 // space is the namespace of order IDs: the UUIDv5 of "telltale order" under the nil UUID.

@@ -24,7 +24,6 @@ import (
 	"github.com/telltale-iot/telltale/models/oci"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store/sqlite"
-	"github.com/telltale-iot/telltale/workorders"
 )
 
 // backtestShards is how many shards a backtest runs: part of its identity, so
@@ -219,16 +218,6 @@ func (b *backtest) claim(ctx context.Context, db *sqlite.Store, id string) (resu
 		return false, fmt.Errorf("%s holds this run, finished: use --force to run it again", b.out)
 	}
 	return true, nil
-}
-
-// order plans the work for an alert by the class of its asset.
-func (w *works) order(a asset.Alert) (workorders.Order, bool) {
-	plate := w.plates[a.Asset]
-	o := w.classes.Of(plate.Kind).Orders
-	if o.MaxSeverity == 0 {
-		o.MaxSeverity = 3
-	}
-	return workorders.Plan(a, plate, workorders.Policy{Mildest: o.MaxSeverity, Lead: time.Duration(o.LeadH * float64(time.Hour))})
 }
 
 // replayRun is the flow of a backtest.

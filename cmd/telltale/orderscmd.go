@@ -126,6 +126,8 @@ func (c *client) printOrder(to io.Writer, o workorders.Order) error {
 		{"mode", string(o.Mode)},
 		{"priority", strconv.Itoa(o.Priority)},
 		{"title", o.Title},
+		{"activity", string(o.Activity)},
+		{"window", windowText(o.Window)},
 		{"required end", clock(o.RequiredEnd)},
 		{"key", o.Key},
 		{"status", string(o.Status)},

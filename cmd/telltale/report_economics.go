@@ -49,7 +49,6 @@ type turbineYear struct{ cost, downH, failures, orders float64 }
 
 // How the strategies work (house choices; the note says them).
 const (
-	inspectionH = 4.0        // standstill for a look
 	fixedEvery  = 182 * 24.0 // hours between two looks at everything
 	fixedPhases = 13         // over which the first visit is averaged
 	hoursOfYear = 8766.0     // of a mean Gregorian year
@@ -58,8 +57,8 @@ const (
 
 // purse prices outcomes with the class's costs.
 type purse struct {
-	orders class.Orders
-	plate  asset.Nameplate
+	class class.Class
+	plate asset.Nameplate
 }
 
 func economicsOf(turbines []proofTurbine) (*economics, error) {
@@ -72,7 +71,7 @@ func economicsOf(turbines []proofTurbine) (*economics, error) {
 		return nil, err
 	}
 	plate := farm.Nameplates()[0]
-	p := purse{classes.Of(plate.Kind).Orders, plate}
+	p := purse{classes.Of(plate.Kind), plate}
 	e := &economics{Note: economyNote}
 	years := make([]float64, len(turbines))
 	by := [3][]turbineYear{}
@@ -95,9 +94,8 @@ func economicsOf(turbines []proofTurbine) (*economics, error) {
 
 // of is what work on a component costs, with what the standstill loses.
 func (p purse) of(component string) (c workorders.Costs, lostPerH float64) {
-	row, _ := p.orders.CostOf(p.plate, component)
-	s := p.orders.Site
-	return costs(row), s.RatedKW / 1e3 * s.Capacity * s.EURPerMWh / 1e3
+	c = orderPolicy(p.class, p.plate, component).Costs
+	return c, c.LostKEURPerH
 }
 
 func (p purse) add(o *turbineYear, keur, downH, lostPerH float64) {
@@ -108,7 +106,7 @@ func (p purse) add(o *turbineYear, keur, downH, lostPerH float64) {
 func (p purse) runToFailure(t proofTurbine) (o turbineYear) {
 	if t.Fault != nil {
 		c, lost := p.of(t.Fault.Component)
-		p.add(&o, c.Failure, c.OutageH, lost)
+		p.add(&o, c.FailureKEUR, c.FailureDownH, lost)
 		o.failures, o.orders = 1, 1
 	}
 	return o
@@ -136,9 +134,9 @@ func (p purse) predictive(t proofTurbine) (o turbineYear) {
 		look := a.Activity == string(workorders.Inspection)
 		if !hit {
 			if look {
-				p.add(&o, c.Inspection, inspectionH, lost)
+				p.add(&o, c.InspectionKEUR, p.class.Orders.InspectDownH, lost)
 			} else {
-				p.add(&o, c.Planned, c.WorkH, lost)
+				p.add(&o, c.PlannedKEUR, c.PlannedDownH, lost)
 			}
 			continue
 		}
@@ -147,20 +145,20 @@ func (p purse) predictive(t proofTurbine) (o turbineYear) {
 			if !work.Before(f.Failure) {
 				continue
 			}
-			p.add(&o, c.Inspection, inspectionH, lost)
+			p.add(&o, c.InspectionKEUR, p.class.Orders.InspectDownH, lost)
 			if work.Before(f.Detectable) {
 				continue
 			}
-			work = work.Add(time.Duration(c.PartsH * float64(time.Hour)))
+			work = work.Add(c.PartsLead)
 		}
 		if work.Before(f.Failure) {
-			p.add(&o, c.Planned, c.WorkH, lost)
+			p.add(&o, c.PlannedKEUR, c.PlannedDownH, lost)
 			fixed = true
 		}
 	}
 	if t.Fault != nil && !fixed {
 		c, lost := p.of(t.Fault.Component)
-		p.add(&o, c.Failure, c.OutageH, lost)
+		p.add(&o, c.FailureKEUR, c.FailureDownH, lost)
 		o.failures++
 	}
 	return o
@@ -173,22 +171,22 @@ func (p purse) fixed(t proofTurbine) (o turbineYear) {
 		found := false
 		for at := first; at.Before(t.End); at = at.Add(time.Duration(fixedEvery * float64(time.Hour))) {
 			o.orders++
-			for _, row := range p.orders.Costs {
-				o.cost += row.Inspection
+			for _, row := range p.class.Costs {
+				o.cost += row.InspectionKEUR
 			}
 			_, lost := p.of("rotor")
-			p.add(&o, 0, inspectionH, lost)
+			p.add(&o, 0, p.class.Orders.InspectDownH, lost)
 			if f := t.Fault; f != nil && !found && !at.Before(f.Detectable) {
 				c, lost := p.of(f.Component)
-				if at.Add(time.Duration(c.PartsH * float64(time.Hour))).Before(f.Failure) {
-					p.add(&o, c.Planned, c.WorkH, lost)
+				if at.Add(c.PartsLead).Before(f.Failure) {
+					p.add(&o, c.PlannedKEUR, c.PlannedDownH, lost)
 					found = true
 				}
 			}
 		}
 		if f := t.Fault; f != nil && !found {
 			c, lost := p.of(f.Component)
-			p.add(&o, c.Failure, c.OutageH, lost)
+			p.add(&o, c.FailureKEUR, c.FailureDownH, lost)
 			o.failures++
 		}
 	}

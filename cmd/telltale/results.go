@@ -53,7 +53,7 @@ func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db *sq
 				o = held
 			}
 		}
-		planned[i] = plannedOrder{o.ID, o.Alert, o.Asset, o.Component, o.Mode, o.Priority, o.Title, o.Text, o.RequiredEnd, o.Key, string(o.Status), o.Problem, o.Created}
+		planned[i] = plannedOrder{o.ID, o.Alert, o.Asset, o.Component, o.Mode, o.Priority, o.Title, o.Text, o.Activity, o.Window, o.RequiredEnd, o.Key, string(o.Status), o.Problem, o.Created}
 	}
 	slices.SortFunc(planned, func(x, y plannedOrder) int {
 		return compare(x.Created, y.Created, x.Asset, y.Asset, x.Component, y.Component)
@@ -100,19 +100,21 @@ func (b *backtest) writeLearned(ctx context.Context, w *works, db *sqlite.Store)
 
 // plannedOrder is a line of workorders.ndjson.
 type plannedOrder struct {
-	ID          string     `json:"id"`
-	Alert       string     `json:"alert"`
-	Asset       asset.ID   `json:"asset"`
-	Component   string     `json:"component"`
-	Mode        asset.Mode `json:"mode"`
-	Priority    int        `json:"priority"`
-	Title       string     `json:"title"`
-	Text        string     `json:"text"`
-	RequiredEnd time.Time  `json:"required_end"`
-	Key         string     `json:"key"`
-	Status      string     `json:"status"`
-	Problem     string     `json:"problem,omitempty"` // why it is parked
-	Created     time.Time  `json:"created"`
+	ID          string              `json:"id"`
+	Alert       string              `json:"alert"`
+	Asset       asset.ID            `json:"asset"`
+	Component   string              `json:"component"`
+	Mode        asset.Mode          `json:"mode"`
+	Priority    int                 `json:"priority"`
+	Title       string              `json:"title"`
+	Text        string              `json:"text"`
+	Activity    workorders.Activity `json:"activity"`
+	Window      *workorders.Window  `json:"window"` // null where the class declares no costs
+	RequiredEnd time.Time           `json:"required_end"`
+	Key         string              `json:"key"`
+	Status      string              `json:"status"`
+	Problem     string              `json:"problem,omitempty"` // why it is parked
+	Created     time.Time           `json:"created"`
 }
 
 // compare orders by time, then asset, then component.

@@ -43,10 +43,14 @@ func (c *Client) Find(ctx context.Context, key string) (string, error) {
 // Create makes the order and returns its number.
 func (c *Client) Create(ctx context.Context, o workorders.Order) (string, error) {
 	var made Order
-	err := c.do(ctx, http.MethodPost, "/orders", Order{
+	order := Order{
 		Key: o.Key, Asset: o.Asset, Component: o.Component, Priority: o.Priority,
-		Title: o.Title, Text: o.Text, RequiredEnd: o.RequiredEnd,
-	}, &made)
+		Title: o.Title, Text: o.Text, RequiredEnd: o.RequiredEnd, Activity: o.Activity,
+	}
+	if o.Window != nil {
+		order.RequiredStart = o.Window.Start
+	}
+	err := c.do(ctx, http.MethodPost, "/orders", order, &made)
 	if err == nil && made.Number == "" {
 		err = &workorders.CallError{Kind: workorders.ErrUnknown, Text: "no number in the answer"}
 	}

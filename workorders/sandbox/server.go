@@ -17,21 +17,24 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/workorders"
 )
 
 // Order is what the sandbox keeps of one.
 type Order struct {
-	Number      string    `json:"number"`
-	Key         string    `json:"key"` // external key of the sender; not unique here
-	Asset       asset.ID  `json:"asset"`
-	Component   string    `json:"component"`
-	Priority    int       `json:"priority"`
-	Title       string    `json:"title"`
-	Text        string    `json:"text"`
-	RequiredEnd time.Time `json:"required_end,omitzero"`
-	Status      string    `json:"status"` // open, completed
-	Created     time.Time `json:"created"`
-	Completed   time.Time `json:"completed,omitzero"`
+	Number        string              `json:"number"`
+	Key           string              `json:"key"` // external key of the sender; not unique here
+	Asset         asset.ID            `json:"asset"`
+	Component     string              `json:"component"`
+	Priority      int                 `json:"priority"`
+	Title         string              `json:"title"`
+	Text          string              `json:"text"`
+	RequiredEnd   time.Time           `json:"required_end,omitzero"`
+	RequiredStart time.Time           `json:"required_start,omitzero"`
+	Activity      workorders.Activity `json:"activity,omitempty"`
+	Status        string              `json:"status"` // open, completed
+	Created       time.Time           `json:"created"`
+	Completed     time.Time           `json:"completed,omitzero"`
 }
 
 // Options of a Server. Its zero is usable.

@@ -91,6 +91,7 @@ func order() workorders.Order {
 	return workorders.Order{
 		ID: "id", Key: workorders.KeyOf("episode"), Asset: "T07", Title: "Gearbox bearing outer-race, RUL 6 d", Text: "Evidence", Priority: 2,
 		RequiredEnd: time.Date(2026, 11, 25, 12, 30, 0, 0, time.UTC),
+		Window:      &workorders.Window{Start: time.Date(2026, 11, 25, 4, 30, 0, 0, time.UTC), End: time.Date(2026, 11, 25, 12, 30, 0, 0, time.UTC)},
 	}
 }
 
@@ -105,6 +106,7 @@ func TestCreateSendsWhatSAPKeeps(t *testing.T) {
 		"NotificationText": "Gearbox bearing outer-race, RUL 6 d", "NotificationType": "M1", "MaintNotifExtReferenceNumber": workorders.KeyOf("episode"),
 		"MaintNotifLongTextForEdit": "Evidence", "TechnicalObject": "000000000210100094", "TechObjIsEquipOrFuncnlLoc": "EAMS_EQUI",
 		"MaintenancePlanningPlant": "1010", "RequiredEndDate": "/Date(1795564800000)/", "RequiredEndTime": "PT12H30M00S",
+		"RequiredStartDate": "/Date(1795564800000)/", "RequiredStartTime": "PT04H30M00S",
 	}
 	if got := fmt.Sprint(g.bodies[0]); got != fmt.Sprint(want) {
 		t.Errorf("sent %s\nwant %s", got, fmt.Sprint(want))

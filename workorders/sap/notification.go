@@ -42,6 +42,8 @@ type notificationBody struct {
 	PlanningPlant string `json:"MaintenancePlanningPlant,omitempty"`
 	PlannerGroup  string `json:"MaintenancePlannerGroup,omitempty"`
 	Priority      string `json:"MaintPriority,omitempty"`
+	StartDate     string `json:"RequiredStartDate,omitempty"`
+	StartTime     string `json:"RequiredStartTime,omitempty"`
 	EndDate       string `json:"RequiredEndDate,omitempty"`
 	EndTime       string `json:"RequiredEndTime,omitempty"`
 }
@@ -120,6 +122,10 @@ func (c *Client) body(o workorders.Order) notificationBody {
 	}
 	if c.opt.Priority {
 		b.Priority = fmt.Sprint(o.Priority)
+	}
+	if o.Window != nil {
+		start := o.Window.Start.UTC()
+		b.StartDate, b.StartTime = date(start), clockTime(start)
 	}
 	if !o.RequiredEnd.IsZero() {
 		end := o.RequiredEnd.UTC()

@@ -18,6 +18,7 @@ type orderBody struct {
 	Equipment       string `json:"Equipment,omitempty"`
 	Location        string `json:"FunctionalLocation,omitempty"`
 	Priority        string `json:"MaintPriority,omitempty"`
+	StartDate       string `json:"MaintOrdBasicStartDate,omitempty"`
 	EndDate         string `json:"MaintOrdBasicEndDate,omitempty"`
 }
 
@@ -81,7 +82,7 @@ func (c *Client) orderBody(n notification, o workorders.Order) orderBody {
 		b.PlanningPlant = c.opt.PlanningPlant
 	}
 	from := c.body(o)
-	b.Priority, b.EndDate = from.Priority, from.EndDate
+	b.Priority, b.StartDate, b.EndDate = from.Priority, from.StartDate, from.EndDate
 	switch from.ObjectKind {
 	case "EAMS_EQUI":
 		b.Equipment = from.Object
