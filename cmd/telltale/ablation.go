@@ -169,7 +169,8 @@ func (j *viewJudge) report(in summaryInput, span map[asset.ID][2]time.Time, a *a
 		d := newRoc(j.failing, j.cluster, j.scores[i])
 		low, high := d.interval()
 		a.Views = append(a.Views, viewReport{
-			View: name, Rows: rows, AUC: asset.Number(d.area), AUCLow: low, AUCHigh: high, Alerts: len(in.alerts) - t.SensorAlerts,
+			View: name, Rows: rows, AUC: asset.Number(d.area), AUCLow: max(low, 0), AUCHigh: min(high, 1), // NaN stays NaN
+			Alerts: len(in.alerts) - t.SensorAlerts,
 			Faults: t.Faults, Detected: t.Detected, MedianLeadH: t.MedianLeadH, FalseAlerts: t.FalseAlerts, FalsePerYear: t.FalsePerYear,
 		})
 	}
