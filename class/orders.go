@@ -64,11 +64,21 @@ func (o Orders) validate() []error {
 		name        string
 		value, most float64
 	}{
-		{"lead_h", o.LeadH, longestH}, {"crew_lead_h", o.CrewLeadH, longestH}, {"window_every_h", o.EveryH, longestH},
-		{"window_first_h", o.FirstH, 24}, {"window_length_h", o.LengthH, longestH}, {"mean_power_kw", o.MeanPowerKW, 1e6},
-		{"price_eur_mwh", o.PriceEURMWh, 1e6}, {"wind_mean_mps", o.WindMeanMPS, 50}, {"wind_shape", o.WindShape, 20},
-		{"wind_calm_h", o.WindCalmH, longestH}, {"nacelle_max_mps", o.NacelleMPS, 50}, {"crane_max_mps", o.CraneMPS, 50},
-		{"standby_keur", o.StandbyKEUR, 1e6}, {"callout_keur", o.CalloutKEUR, 1e6}, {"inspect_down_h", o.InspectDownH, longestH},
+		{"lead_h", o.LeadH, longestH},
+		{"crew_lead_h", o.CrewLeadH, longestH},
+		{"window_every_h", o.EveryH, longestH},
+		{"window_first_h", o.FirstH, 24},
+		{"window_length_h", o.LengthH, longestH},
+		{"mean_power_kw", o.MeanPowerKW, 1e6},
+		{"price_eur_mwh", o.PriceEURMWh, 1e6},
+		{"wind_mean_mps", o.WindMeanMPS, 50},
+		{"wind_shape", o.WindShape, 20},
+		{"wind_calm_h", o.WindCalmH, longestH},
+		{"nacelle_max_mps", o.NacelleMPS, 50},
+		{"crane_max_mps", o.CraneMPS, 50},
+		{"standby_keur", o.StandbyKEUR, 1e6},
+		{"callout_keur", o.CalloutKEUR, 1e6},
+		{"inspect_down_h", o.InspectDownH, longestH},
 	} {
 		bad = append(bad, within("orders."+f.name, f.value, 0, f.most)...)
 	}
@@ -84,10 +94,17 @@ func (c Cost) validate(at string) []error {
 		name               string
 		value, least, most float64
 	}{
-		{"failure_keur", c.FailureKEUR, 1e-3, 1e9}, {"planned_keur", c.PlannedKEUR, 1e-3, 1e9}, {"inspection_keur", c.InspectionKEUR, 0, 1e9},
-		{"express_keur", c.ExpressKEUR, 0, 1e9}, {"parts_lead_h", c.PartsLeadH, 0, longestH}, {"failure_down_h", c.FailureDownH, 0, longestH},
-		{"planned_down_h", c.PlannedDownH, 0, longestH}, {"sensitivity", c.Sensitivity, 0, 1}, {"specificity", c.Specificity, 0, 1},
-		{"life_scale_h", c.LifeScaleH, 0, 1e9}, {"life_shape", c.LifeShape, 0, 20},
+		{"failure_keur", c.FailureKEUR, 1e-3, 1e9},
+		{"planned_keur", c.PlannedKEUR, 1e-3, 1e9},
+		{"inspection_keur", c.InspectionKEUR, 0, 1e9},
+		{"express_keur", c.ExpressKEUR, 0, 1e9},
+		{"parts_lead_h", c.PartsLeadH, 0, longestH},
+		{"failure_down_h", c.FailureDownH, 0, longestH},
+		{"planned_down_h", c.PlannedDownH, 0, longestH},
+		{"sensitivity", c.Sensitivity, 0, 1},
+		{"specificity", c.Specificity, 0, 1},
+		{"life_scale_h", c.LifeScaleH, 0, 1e9},
+		{"life_shape", c.LifeShape, 0, 20},
 	} {
 		bad = append(bad, within(at+"."+f.name, f.value, f.least, f.most)...)
 	}
