@@ -103,11 +103,11 @@ func TestEconomicsRewardWhatIsPrevented(t *testing.T) {
 		t.Fatal(err)
 	}
 	years := 2 * 305 / 365.25
-	// 300 kEUR and 400 h of 3 MW · 0.35 · 60 EUR/MWh; 25 kEUR and 36 h; a look at the generator for 1.5 and 4 h.
-	if got, want := float64(e.Strategies[1].Cost.Mean), (300+400*0.063)/years; math.Abs(got-want) > 1e-9 {
+	// 40 kEUR and 120 h of 600 kW at 80 EUR/MWh; 10 kEUR and 24 h; a look at the generator for 1.5 and 4 h.
+	if got, want := float64(e.Strategies[1].Cost.Mean), (40+120*0.048)/years; math.Abs(got-want) > 1e-9 {
 		t.Errorf("run to failure %g, want %g", got, want)
 	}
-	if got, want := float64(e.Strategies[0].Cost.Mean), (25+36*0.063+1.5+4*0.063)/years; math.Abs(got-want) > 1e-9 {
+	if got, want := float64(e.Strategies[0].Cost.Mean), (10+24*0.048+1.5+4*0.048)/years; math.Abs(got-want) > 1e-9 {
 		t.Errorf("predictive %g, want %g", got, want)
 	}
 	if f := float64(e.Strategies[2].Failures.Mean); !(f > 0 && f < 1/years) {
