@@ -39,6 +39,8 @@ func TestGroupsOfAViewAddUpAndAreCapped(t *testing.T) {
 		"what reads both adds nothing":   {wide, []asset.Assessment{shake, heat, all}, 2 * one},
 		"silence of another group":       {wide, []asset.Assessment{shake, grouped(said(asset.Ruled, "heat", epoch, 1), asset.GroupThermal)}, one},
 		"nobody argues for":              {wide, []asset.Assessment{grouped(said(asset.Ruled, "heat", epoch, 1), asset.GroupThermal)}, math.Log(0.5)},
+		"used life adds nothing":         {wide, []asset.Assessment{shake, grouped(said(asset.Ruled, "life", epoch, 0.1), asset.GroupUsage)}, one},
+		"used life alone":                {wide, []asset.Assessment{grouped(said(asset.Ruled, "life", epoch, 1e-3), asset.GroupUsage)}, one},
 		"mixed stands alone, and louder": {wide, []asset.Assessment{shake, grouped(said(asset.Ruled, "multivariate", epoch, 1e-6), asset.GroupMixed)}, math.Log(0.5) - 0.5*math.Log(1e-6)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -94,13 +94,14 @@ func (o *FusionOptions) view(witnesses []witness, view asset.View, without int) 
 		return w
 	}
 	for _, g := range order {
-		if w := lead(best[g]); g != asset.GroupMixed && w.weight > 0 {
+		if w := lead(best[g]); !alone(g) && w.weight > 0 {
 			leads, sum = append(leads, w), sum+w.weight
 		}
 	}
-	if at, met := best[asset.GroupMixed]; met && lead(at).weight > sum {
-		w := lead(at)
-		return []witness{w}, w.weight
+	for _, g := range order {
+		if w := lead(best[g]); alone(g) && w.weight > sum {
+			leads, sum = []witness{w}, w.weight
+		}
 	}
 	if len(leads) == 0 { // nobody argues for a failure
 		w := lead(top)
@@ -108,6 +109,11 @@ func (o *FusionOptions) view(witnesses []witness, view asset.View, without int) 
 	}
 	return leads, sum
 }
+
+// alone reports whether a group is correlated with each other one, so that it speaks for
+// all or not at all: what reads several groups, and the life that is used up, since that
+// is an age, which every forecast of a condition has weighed already.
+func alone(g asset.Group) bool { return g == asset.GroupMixed || g == asset.GroupUsage }
 
 // posterior is the probability of a failure within the horizon.
 func (o *FusionOptions) posterior(witnesses []witness, without int) float64 {

@@ -130,8 +130,9 @@ func (r result) rowsAUC() float64 {
 
 // phm is the PHM 2012 score of the remaining lives at the instants of eval.csv
 // (Nectoux et al. 2012): early answers lose less than late ones; none is an error of 100 %.
-func (r result) phm(t *testing.T) (score float64, n int) {
+func (r result) phm(t *testing.T) (score, wrong float64) {
 	t.Helper()
+	var n float64
 	ends := r.recorded(t)
 	for _, row := range sheet(t, filepath.Join(r.dir, "eval.csv")) {
 		id, at := asset.ID(row["asset"]), when(t, row["time"])
@@ -145,9 +146,10 @@ func (r result) phm(t *testing.T) (score float64, n int) {
 		} else {
 			score += math.Exp(math.Log(0.5) * e / 20)
 		}
+		wrong += math.Abs(e)
 		n++
 	}
-	return score / float64(n), n
+	return score / n, wrong / n
 }
 
 // recorded is from when to when each asset was recorded.
