@@ -153,10 +153,16 @@ func cheapest(slots []slot, nothing, theta, failure, planned float64) (best int,
 			best, cost = i, e
 		}
 	}
-	if e := theta * nothing * failure; e < cost {
+	if e := idle(nothing, theta, failure, planned); e < cost {
 		best, cost = -1, e
 	}
 	return best, cost
+}
+
+// idle is the expected cost of doing nothing: of a real fault the failure, or the
+// planned work that still lies ahead of what has not failed by then.
+func idle(nothing, theta, failure, planned float64) float64 {
+	return theta * expectedCost(nothing, failure, planned, 0)
 }
 
 // decision is what the costs say of an alert.
@@ -173,10 +179,10 @@ type decision struct {
 	perfect float64 // EVPI
 }
 
-// decide weighs every window up to the horizon: E_w for repair, the chance of a failure
-// for doing nothing, and for an inspection within the priority's span, which finds the
-// fault with probability P₊, the cheapest of what can follow it. The expected value of the sample
-// information is EVSI = min E − Σ_r P_r·min_w E_w(θ_r), of perfect information
+// decide weighs every window up to the horizon: E_w for repair, doing nothing, and for
+// an inspection within the priority's span, which finds the fault with probability P₊,
+// the cheapest of what can follow it. The expected value of the sample information is
+// EVSI = min E − Σ_r P_r·min_w E_w(θ_r), of perfect information
 // EVPI = min E − θ·min_w E_w(1) − (1−θ)·0 (Raiffa & Schlaifer 1961; Straub 2014,
 // Structural Safety 49:75), with θ the probability that the fault is real.
 func decide(s state, horizonH float64, span, lead time.Duration, c Costs, a Access) decision {

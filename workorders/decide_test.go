@@ -70,7 +70,7 @@ func TestPlanChoosesTheCheapestActivity(t *testing.T) {
 			if o.Activity != tc.want || start < tc.start[0] || start > tc.start[1] {
 				t.Errorf("%s after %v h, want %s within %v\n%s", o.Activity, start, tc.want, tc.start, o.Text)
 			}
-			if !strings.Contains(o.Text, tc.says) || !strings.Contains(o.Text, "nothing until") || !strings.Contains(o.Text, "By age alone") {
+			if !strings.Contains(o.Text, tc.says) || !strings.Contains(o.Text, "nothing before") || !strings.Contains(o.Text, "By age alone") {
 				t.Errorf("text without %q:\n%s", tc.says, o.Text)
 			}
 		})
@@ -89,6 +89,27 @@ func TestAnUnnamedModeIsInspected(t *testing.T) {
 	}
 }
 
+func TestPriorityOneIsLookedAtInTime(t *testing.T) {
+	a, p := ill(0.95, 900, 1200, 1600), priced()
+	a.Severity = 1
+	p.Costs.Sensitivity, p.Costs.Specificity = 0.5, 0.5 // nothing to learn by looking
+	o := plan(t, a, p)
+	if o.Activity != Inspection || o.RequiredEnd.Sub(dawn) > 48*time.Hour || !strings.Contains(o.Text, "later than priority 1 allows") {
+		t.Errorf("%s until %v:\n%s", o.Activity, o.RequiredEnd, o.Text)
+	}
+}
+
+// TestAShortHorizonIsNotWaitedOut: what survives it with a real fault still has the
+// planned work ahead, so that doing nothing for an hour is not cheap.
+func TestAShortHorizonIsNotWaitedOut(t *testing.T) {
+	a, p := ill(0.3, 0.5, 4, 20), Policy{Lead: time.Hour, Costs: Costs{FailureKEUR: 2, PlannedKEUR: 0.5, InspectionKEUR: 0.05}}
+	a.HorizonH = 2
+	p.Access = Access{Every: time.Hour, First: time.Hour, Length: 30 * time.Minute}
+	if o := plan(t, a, p); o.RequiredEnd.Sub(dawn) > 2*time.Hour {
+		t.Errorf("%s until %v:\n%s", o.Activity, o.RequiredEnd, o.Text)
+	}
+}
+
 // TestTheChoiceIsTheLeast holds what is chosen against every window, weighed here.
 func TestTheChoiceIsTheLeast(t *testing.T) {
 	p := priced()
@@ -97,7 +118,7 @@ func TestTheChoiceIsTheLeast(t *testing.T) {
 			a := ill(risk, 150*scale, 300*scale, 500*scale)
 			s := state{a.Opened, a.Mode, a.Severity, a.Risk, a.RUL}
 			d := decide(s, a.HorizonH, spans[2], p.Lead, p.Costs, p.Access)
-			least := d.life.real * d.nothing * d.costs.failure()
+			least := d.life.real * (d.nothing*d.costs.failure() + (1-d.nothing)*d.costs.planned())
 			for i, w := range d.slots {
 				if i > 0 && w.given < d.slots[i-1].given {
 					t.Errorf("failure becomes less probable with time: %+v", d.slots[i-1:i+1])

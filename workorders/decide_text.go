@@ -23,7 +23,7 @@ func (d *decision) reasons(o Order) []string {
 	}
 	out = append(out,
 		fmt.Sprintf("- inspect %s, then what it shows: %s (failure before: %s)", between(d.visit.Start, d.visit.End), keur(d.visit.ExpectedKEUR), chance(d.visit.FailP)),
-		fmt.Sprintf("- nothing until %s: %s (failure: %s)", minute(d.until), keur(d.life.real*d.nothing*d.costs.failure()), chance(d.life.real*d.nothing)))
+		fmt.Sprintf("- nothing before %s: %s (failure: %s)", minute(d.until), keur(idle(d.nothing, d.life.real, d.costs.failure(), d.costs.planned())), chance(d.life.real*d.nothing)))
 	if h, _, ok := d.costs.Age.replacementAge(d.costs.planned(), d.costs.failure()); ok {
 		out = append(out, fmt.Sprintf("By age alone such a part is best replaced after %s years of running.", strconv.FormatFloat(h/24/365, 'f', 1, 64)))
 	}
@@ -65,7 +65,12 @@ func (d *decision) shown() []int {
 	return slices.Compact(out)
 }
 
-func keur(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) + " kEUR" }
+func keur(v float64) string {
+	if v < 10 {
+		return strconv.FormatFloat(v, 'f', 2, 64) + " kEUR"
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64) + " kEUR"
+}
 
 // chance writes a probability with the digits that small ones need.
 func chance(p float64) string {

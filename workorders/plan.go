@@ -100,6 +100,9 @@ func (p Policy) choose(o *Order, d decision) []string {
 	case d.best < 0:
 		length := p.Access.withDefaults(p.Lead).Length
 		o.Activity = Inspection
+		if o.RequiredEnd.After(d.until) {
+			o.RequiredEnd = d.until
+		}
 		o.Window = &Window{Start: later(o.Created, o.RequiredEnd.Add(-length)), End: o.RequiredEnd, ExpectedKEUR: d.cost, FailP: d.life.real * d.nothing}
 	default:
 		w := d.window(d.best)
