@@ -61,6 +61,8 @@ func (a *alarm) hear(r asset.Risk) (asset.Alert, bool) {
 	if r.Risk.Known() || sensor {
 		a.Marks = remember(a.Marks, high, a.opt.N)
 		a.Sensor = remember(a.Sensor, sensor, a.opt.N)
+	} else {
+		a.Sensor = nil // only the sensor was judged, and it is in order again
 	}
 	machine, faulty := count(a.Marks) >= a.opt.M, count(a.Sensor) >= a.opt.M
 	switch {
@@ -110,7 +112,8 @@ func (a *alarm) follow(r asset.Risk, machine, faulty bool) (asset.Alert, bool) {
 		if a.Below == nil {
 			a.Below = &r.Time
 		}
-		if r.Time.Sub(*a.Below).Hours() >= a.opt.DwellH {
+		healed := mode == asset.SensorFault && !r.Risk.Known() // nobody may speak again to end the dwell
+		if healed || r.Time.Sub(*a.Below).Hours() >= a.opt.DwellH {
 			closed := a.change(r, "cleared", mode, severity)
 			a.Open, a.Below, a.Marks, a.Sensor = nil, nil, nil, nil
 			closed.Cleared = &r.Time

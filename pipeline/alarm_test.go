@@ -1,0 +1,41 @@
+package pipeline
+
+import (
+	"testing"
+	"time"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// TestASensorThatIsInOrderAgainClosesItsAlert: where nothing else judges the component,
+// the detector says so once and is silent from then on.
+func TestASensorThatIsInOrderAgainClosesItsAlert(t *testing.T) {
+	a := &alarm{opt: AlarmOptions{}.withDefaults()}
+	risk := func(i int, m asset.Mode) asset.Risk {
+		return asset.Risk{Time: epoch.Add(time.Duration(i) * 10 * time.Minute), Asset: "t", Component: "rotor", Risk: asset.Missing(), Mode: m}
+	}
+	for i := range 10 {
+		a.hear(risk(i, asset.SensorFault))
+	}
+	if a.Open == nil || a.Open.Mode != asset.SensorFault {
+		t.Fatalf("open: %+v, want a sensor's alert", a.Open)
+	}
+	if closed, changed := a.hear(risk(10, asset.Healthy)); !changed || closed.Cleared == nil || a.Open != nil {
+		t.Errorf("%+v, changed %v: want it cleared", closed, changed)
+	}
+}
+
+// TestAMachinesAlertDwellsWithoutAVerdict: that nobody judges a machine does not end
+// what was found.
+func TestAMachinesAlertDwellsWithoutAVerdict(t *testing.T) {
+	a := &alarm{opt: AlarmOptions{}.withDefaults()}
+	at := func(i int, p asset.Number) asset.Risk {
+		return asset.Risk{Time: epoch.Add(time.Duration(i) * 10 * time.Minute), Asset: "t", Component: "gearbox", Risk: p, Mode: asset.Wear}
+	}
+	for i := range 6 {
+		a.hear(at(i, 0.9))
+	}
+	if a.hear(at(6, asset.Missing())); a.Open == nil {
+		t.Error("cleared where nobody judged")
+	}
+}
