@@ -3,7 +3,7 @@ package physics
 import "math"
 
 // SN is a stress–life curve N = (S_a/σ_f)^−m for stress amplitudes S_a (Basquin
-// 1910), in MPa. Below the amplitude of KneeN cycles the slope is 2m−1 (Haibach
+// 1910), in MPa; of strains where all that it is given are strains. Below the amplitude of KneeN cycles the slope is 2m−1 (Haibach
 // 1970); a tensile mean stress S_m lifts the amplitude to S_a/(1−S_m/S_u) (Goodman
 // 1899).
 type SN struct {

@@ -55,8 +55,8 @@ type Structure struct {
 	rotor  rotor
 	planes []response  // flapwise and edgewise; fore-aft of a tower
 	tables []lossTable // of the same planes
-	life   endurance
-	names  []string // of the planes
+	life   SN          // of strains
+	names  []string    // of the planes
 }
 
 // shiftModes are the modes of a plane that measured frequencies are looked for among.
@@ -73,9 +73,9 @@ func NewStructure(o StructureOptions) (*Structure, error) {
 		return nil, err
 	}
 	s := &Structure{opt: o, rotor: o.rotor()}
-	s.life = endurance{strength: o.Strength, m: o.Exponent, ultimate: o.Ultimate}
+	s.life = SN{StrengthMPa: o.Strength, M: o.Exponent, UltimateMPa: o.Ultimate}
 	if o.Part == "tower" {
-		s.life.knee = 5e6 // EN 1993-1-9, 7.1
+		s.life.KneeN = 5e6 // EN 1993-1-9, 7.1
 		err = s.tower()
 	} else {
 		err = s.blade()
@@ -262,9 +262,9 @@ const (
 	structCrack // probabilities
 	structIce
 	structLoss
-	structCracked                                        // hours since a crack became likely
-	structPoints                                         // number, then the points
-	structKeys    = structPoints + 2*(maxStrainPoints+1) // then keySize for each
+	structCracked                                   // hours since a crack became likely
+	structPoints                                    // number, then the points
+	structKeys    = structPoints + 2*(maxResidue+1) // then keySize for each
 )
 
 func (l *Structure) size() int {

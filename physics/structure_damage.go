@@ -11,21 +11,19 @@ func (l *Structure) load(x []float64, now operating, hours float64) {
 	x[structHours] += hours
 	x[structThrust] = now.thrustN
 	var strain []float64
+	var room [maxResidue]Cycle
 	for p := range l.planes {
 		strain = l.strainOf(p, now, strain)
 		turns := now.omega / (2 * math.Pi) * hours * 3600
-		var once strainPoints
+		var once Rainflow
 		lo, hi, mean, damage := strain[0], strain[0], 0.0, 0.0
-		whole := func(c strainCycle) { damage += l.life.damage(c) }
 		from := highest(strain) // from the greatest to itself every range closes
 		for i := range len(strain) + 1 {
 			v := strain[(from+i)%len(strain)]
-			once.push(v, whole)
+			damage += l.damage(once.Push(v, room[:0]))
 			lo, hi = math.Min(lo, v), math.Max(hi, v)
 		}
-		for i := 1; i < len(once); i++ {
-			whole(cycleOf(once[i-1], once[i], 0.5))
-		}
+		damage += l.damage(once.Close(room[:0]))
 		for _, v := range strain {
 			mean += v / float64(len(strain))
 		}
@@ -47,18 +45,26 @@ func (l *Structure) gusty(now operating, mean, turn float64) float64 {
 	var sum float64
 	for _, g := range gusts {
 		a := math.Abs(mean) * now.gust / now.wind * math.Sqrt(2*g.x)
-		sum += l.life.damage(strainCycle{a + turn, math.Abs(mean), g.share})
+		sum += l.life.Damage(Cycle{2 * (a + turn), math.Abs(mean), g.share})
 	}
 	return sum * now.wind / gustLengthM
 }
 
 // slow counts the cycles of the means.
 func (l *Structure) slow(x []float64, p int, mean float64) {
-	at := x[structPoints+p*(maxStrainPoints+1):]
-	n := min(max(int(at[0]), 0), maxStrainPoints)
-	points := append(make(strainPoints, 0, maxStrainPoints+2), at[1:1+n]...)
-	points.push(mean, func(c strainCycle) { x[structDamage+p] += l.life.damage(c) })
-	at[0] = float64(copy(at[1:1+maxStrainPoints], points))
+	at := x[structPoints+p*(maxResidue+1):]
+	n := min(max(int(at[0]), 0), maxResidue)
+	r := Rainflow{append(make([]float64, 0, maxResidue+1), at[1:1+n]...)}
+	var room [maxResidue]Cycle
+	x[structDamage+p] += l.damage(r.Push(mean, room[:0]))
+	at[0] = float64(copy(at[1:1+maxResidue], r.Points))
+}
+
+func (l *Structure) damage(cycles []Cycle) (sum float64) {
+	for _, y := range cycles {
+		sum += l.life.Damage(y)
+	}
+	return sum
 }
 
 func highest(x []float64) int {
