@@ -17,7 +17,7 @@ type FusionOptions struct {
 	CapPhysics  float64 // of the derived view; default 4
 	CapRule     float64 // of the rules; default 2.5
 	HalfLifeH   float64 // an assessment's log likelihood ratio halves in this time; default 24
-	AnomalyRisk float64 // a source that calls the instant abnormal is believed from this risk on; default 0.2, what one rule at its limit gives
+	AnomalyRisk float64 // a source that calls the instant abnormal, or two views that agree, are believed from this risk on; default 0.2, what one rule at its limit gives
 
 	HalfLives map[asset.Group]float64 // of a group's own; oil by default seven times HalfLifeH
 	Weights   map[asset.Group]float64 // of a group's log likelihood ratio; default 1
@@ -127,7 +127,7 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 		Time: now, Asset: id, Component: component, HorizonH: f.opt.HorizonH, Risk: asset.Missing(), Certainty: asset.Unsure(),
 		MLScore: asset.Missing(), MLP: asset.Missing(), PhysicsScore: asset.Missing(), RuleScore: asset.Missing(), LLR: asset.NoLLR(), RUL: asset.NoRUL(),
 	}
-	witnesses, sensor := f.question(&r, now)
+	witnesses, heard, sensor := f.question(&r, now)
 	o := f.opt.odds(witnesses, -1)
 	for _, w := range o.leading {
 		r.Sources[w.at].Weight = asset.Number(w.weight)
@@ -139,7 +139,7 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 	f.diagnose(&r, now, sensor)
 	if len(witnesses) > 0 {
 		r.Risk = asset.Number(f.opt.posterior(witnesses, -1))
-		r.Anomaly = r.Anomaly && float64(r.Risk) >= f.opt.AnomalyRisk
+		r.Anomaly = (r.Anomaly || heard && agreed(r.LLR)) && float64(r.Risk) >= f.opt.AnomalyRisk
 		r.Certainty = f.certainty(&r, witnesses, o)
 		if r.Certainty.Conflicting() {
 			r.Evidence = append(r.Evidence, conflicting(r.Certainty.Conflict))
@@ -152,7 +152,7 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 
 // question lists every source with what it says now, or why it says nothing;
 // those with something to say are the witnesses, in the order of the opinions.
-func (f *fusion) question(r *asset.Risk, now time.Time) (witnesses []witness, sensor bool) {
+func (f *fusion) question(r *asset.Risk, now time.Time) (witnesses []witness, heard, sensor bool) {
 	r.Sources = make([]asset.Contribution, 0, len(f.opinions))
 	for i := range f.opinions {
 		o := &f.opinions[i]
@@ -177,11 +177,23 @@ func (f *fusion) question(r *asset.Risk, now time.Time) (witnesses []witness, se
 				break
 			}
 			c.LLR = asset.Number(l)
+			heard = heard || l > 0 && o.Time.Equal(now)
 			witnesses = append(witnesses, witness{opinion: i, at: len(r.Sources), view: o.View, group: o.Group, mode: leading(o.Modes), l: l})
 		}
 		r.Sources = append(r.Sources, c)
 	}
-	return witnesses, sensor
+	return witnesses, heard, sensor
+}
+
+// agreed reports whether two views argue for a failure: neither need be at its limit.
+func agreed(l asset.ViewLLR) bool {
+	n := 0
+	for _, v := range []asset.Number{l.ML, l.Physics, l.Rule} {
+		if v > 0 { // a missing one is not
+			n++
+		}
+	}
+	return n > 1
 }
 
 // Why a source that was heard says nothing now.

@@ -90,6 +90,55 @@ func TestASourceBelongsToTheGroupOfItsSignals(t *testing.T) {
 	}
 }
 
+func scored(source string, score, limit float64) asset.Assessment {
+	a := said(asset.Derived, source, epoch, math.NaN())
+	a.Score, a.Limit = asset.Number(score), asset.Number(limit)
+	return a
+}
+
+func TestAScoreArguesAsTheNormalTailBeyondIt(t *testing.T) {
+	for _, tc := range []struct{ score, want float64 }{
+		{0, math.Log(0.5)},
+		{-4, math.Log(0.5)},
+		{2, -0.5*math.Log(2*0.15865525393145707) - math.Log(2)},   // one standard deviation
+		{6, -0.5*math.Log(2*0.0013498980316300933) - math.Log(2)}, // three: the limit
+		{60, 4}, // the cap
+	} {
+		r := heard(FusionOptions{}, scored("law", tc.score, 6))
+		if math.Abs(float64(r.LLR.Physics)-tc.want) > 1e-12 {
+			t.Errorf("score %g of 6 says %v, want %g", tc.score, r.LLR.Physics, tc.want)
+		}
+	}
+}
+
+func TestAYoungAgeDoesNotHideACondition(t *testing.T) {
+	young := grouped(scored("life", 0.1, 1), asset.GroupUsage)
+	young.Trust = 0.2
+	quiet := grouped(scored("heat", 0.2, 1), asset.GroupThermal)
+	want := heard(FusionOptions{}, quiet).LLR.Physics
+	if got := heard(FusionOptions{}, young, quiet).LLR.Physics; got != want {
+		t.Errorf("a quiet law says %v beside a young age, want %v as alone", got, want)
+	}
+	if got := heard(FusionOptions{}, young).LLR.Physics; !(got < 0) {
+		t.Errorf("a young age alone says %v, want less than 0", got)
+	}
+}
+
+func TestTwoViewsThatAgreeMakeAnAnomaly(t *testing.T) {
+	law := scored("law", 0.95, 1) // short of its limit
+	rule := said(asset.Ruled, "level", epoch, 0.005)
+	if r := heard(FusionOptions{}, law, rule); !r.Anomaly {
+		t.Errorf("two views that argue for a failure at risk %v are no anomaly", r.Risk)
+	}
+	if r := heard(FusionOptions{Prior: 0.2}, rule); r.Anomaly {
+		t.Errorf("one view short of its limit is an anomaly at risk %v", r.Risk)
+	}
+	calm := scored("law", 0, 1)
+	if r := heard(FusionOptions{Prior: 0.5}, calm, rule); r.Anomaly {
+		t.Errorf("a view that disagrees makes an anomaly at risk %v", r.Risk)
+	}
+}
+
 func TestOilAgesSlowerThanVibration(t *testing.T) {
 	age := func(g asset.Group, after time.Duration) asset.Risk {
 		f := &fusion{opt: FusionOptions{CapRule: 10}.withDefaults()}

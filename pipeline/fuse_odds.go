@@ -81,7 +81,7 @@ func (o *FusionOptions) view(witnesses []witness, view asset.View, without int) 
 		if !met || w.l > witnesses[at].l {
 			best[w.group] = i
 		}
-		if top < 0 || o.weight(w.group)*w.l > o.weight(witnesses[top].group)*witnesses[top].l {
+		if top < 0 || o.calms(w, witnesses[top]) {
 			top = i
 		}
 	}
@@ -108,6 +108,16 @@ func (o *FusionOptions) view(witnesses []witness, view asset.View, without int) 
 		return []witness{w}, w.weight
 	}
 	return leads, sum
+}
+
+// calms reports whether w stands for its view before v where nobody argues for a failure:
+// the one that argues the least against it does, but a short age before any condition
+// that was looked at never.
+func (o *FusionOptions) calms(w, v witness) bool {
+	if aged := w.group == asset.GroupUsage; aged != (v.group == asset.GroupUsage) {
+		return !aged
+	}
+	return o.weight(w.group)*w.l > o.weight(v.group)*v.l
 }
 
 // alone reports whether a group is correlated with each other one, so that it speaks for
@@ -158,10 +168,10 @@ func noisyOr(leak float64, p []float64) float64 {
 }
 
 // logLR is the log likelihood ratio of "fails within the horizon" that an
-// opinion carries now: the change of log odds for a physical probability, the
-// e-value ½·p^(−½) for a p-value (Vovk & Wang 2021), and otherwise the score
-// against its limit, +2.3 at the limit and 0 at half of it. A source that merely
-// sees nothing argues against a failure no more than a p-value of 1 does.
+// opinion carries now: the change of log odds for a physical probability, and
+// otherwise the e-value of a p-value (Vovk & Wang 2021, Ann. Stat. 49:1736). A score
+// that has a limit alone has the p-value of a normal one whose limit is three standard
+// deviations away: log ½ at 0, +2.3 at the limit.
 func (o *FusionOptions) logLR(a *opinion, now time.Time) (float64, bool) {
 	var l float64
 	switch {
@@ -169,14 +179,20 @@ func (o *FusionOptions) logLR(a *opinion, now time.Time) (float64, bool) {
 		p := math.Min(math.Max(float64(a.FailP), 1e-9), 1-1e-9)
 		l = logit(p) - logit(o.Prior)
 	case a.P.Known():
-		l = math.Log(0.5) - 0.5*math.Log(math.Max(float64(a.P), 1e-12))
+		l = eValue(float64(a.P))
 	case a.Score.Known() && a.Limit.Known() && a.Limit > 0:
-		l = math.Max(2.3*(2*float64(a.Score/a.Limit)-1), math.Log(0.5))
+		l = eValue(math.Erfc(usualSpreads / math.Sqrt2 * math.Max(float64(a.Score/a.Limit), 0)))
 	default:
 		return 0, false
 	}
 	return aged(capped(l, o.limit(a.View)), now.Sub(a.Time).Hours(), o.halfLife(a.Group)) * math.Min(a.Trust, 1), true
 }
+
+// usualSpreads is where a limit stands, in standard deviations from what is usual.
+const usualSpreads = 3
+
+// eValue is the logarithm of ½·p^(−½), by how much a p-value argues against chance.
+func eValue(p float64) float64 { return math.Log(0.5) - 0.5*math.Log(math.Max(p, 1e-12)) }
 
 func logit(p float64) float64 { return math.Log(p / (1 - p)) }
 
