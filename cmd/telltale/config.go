@@ -15,6 +15,7 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/ingest/modbus"
+	"github.com/telltale-iot/telltale/ingest/opcua"
 )
 
 // config is the file that "telltale run" works by. Its JSON Schema is
@@ -38,6 +39,7 @@ type config struct {
 type sourceConfig struct {
 	MQTT   mqttConfig      `yaml:"mqtt,omitempty"`
 	Modbus []modbus.Device `yaml:"modbus,omitempty"`
+	OPCUA  []opcua.Server  `yaml:"opcua,omitempty"`
 }
 
 type mqttConfig struct {
@@ -141,25 +143,39 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	refuse := func(field, text string) {
 		bad = append(bad, fmt.Errorf("%s:%d: %s: %s", c.path, lineOf(c.body, field), field, text))
 	}
-	if c.Source.MQTT.URL == "" && len(c.Source.Modbus) == 0 {
-		refuse("source", "is empty: want mqtt, modbus or both")
+	if c.Source.MQTT.URL == "" && len(c.Source.Modbus) == 0 && len(c.Source.OPCUA) == 0 {
+		refuse("source", "is empty: want mqtt, modbus, opcua or several of them")
 	}
 	if m := c.Source.MQTT; m != (mqttConfig{}) {
 		if u, err := url.Parse(m.URL); err != nil || u.Host == "" {
 			refuse("source.mqtt.url", fmt.Sprintf("%q is not allowed: want an address such as tcp://broker:1883", m.URL))
 		}
 	}
+	lines := func(at string, err error) {
+		if err == nil {
+			return
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			field, text, _ := strings.Cut(line, ": ")
+			refuse(at+"."+field, text)
+		}
+	}
+	known := func(at string, id asset.ID) {
+		if !assets[id] {
+			refuse(at+".asset", fmt.Sprintf("%q is not allowed: want the ID of one of the assets above", id))
+		}
+	}
 	for i, d := range c.Source.Modbus {
 		at := fmt.Sprintf("source.modbus[%d]", i)
-		if !assets[d.Asset] {
-			refuse(at+".asset", fmt.Sprintf("%q is not allowed: want the ID of one of the assets above", d.Asset))
+		known(at, d.Asset)
+		lines(at, d.Validate())
+	}
+	for i, s := range c.Source.OPCUA {
+		at := fmt.Sprintf("source.opcua[%d]", i)
+		for k, n := range s.Nodes {
+			known(fmt.Sprintf("%s.nodes[%d]", at, k), n.Asset)
 		}
-		if err := d.Validate(); err != nil {
-			for line := range strings.SplitSeq(err.Error(), "\n") {
-				field, text, _ := strings.Cut(line, ": ")
-				refuse(at+"."+field, text)
-			}
-		}
+		lines(at, s.Validate())
 	}
 	return bad
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -13,14 +12,6 @@ import (
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
-)
-
-// Waits between attempts at a device that does not answer: from the first, doubled,
-// up to the last, each shortened by a random part so that devices that went together
-// do not come together.
-const (
-	firstWait = 200 * time.Millisecond
-	lastWait  = 5 * time.Second
 )
 
 // device is one device while it is polled, by one goroutine.
@@ -51,54 +42,29 @@ func newDevice(d Device, tell func(error)) *device {
 }
 
 // run polls at whole multiples of Every until ctx ends.
-func (d *device) run(ctx context.Context, queue chan<- asset.Reading) {
+func (d *device) run(ctx context.Context, deliver func(asset.Reading) bool) {
 	defer d.handler.Close() //nolint:errcheck // nothing is lost with it
-	wait := firstWait
+	wait := ingest.Backoff{First: 200 * time.Millisecond, Last: 5 * time.Second}
 	d.since = time.Now()
-	for sleep(ctx, time.Until(time.Now().Truncate(d.Every).Add(d.Every))) {
-		for {
-			readings, err := d.poll(time.Now())
-			if err == nil {
-				wait = firstWait
-				if !deliver(ctx, queue, readings) {
-					return
-				}
-				break
-			}
+	for ingest.Sleep(ctx, time.Until(time.Now().Truncate(d.Every).Add(d.Every))) {
+		readings, err := d.poll(time.Now())
+		for ; err != nil; readings, err = d.poll(time.Now()) {
 			if d.why == nil {
 				d.tell(fmt.Errorf("modbus %s: %w", d.Address, err))
 			}
 			d.why = err
 			_ = d.handler.Close() // the library keeps a connection that is dead
 			d.plan = d.blocks(int(d.Spread))
-			if !sleep(ctx, wait-time.Duration(rand.Int64N(int64(wait)/2))) { //nolint:gosec // spreads attempts, guards nothing
+			if !wait.Wait(ctx) {
 				return
 			}
-			wait = min(2*wait, lastWait)
 		}
-	}
-}
-
-func deliver(ctx context.Context, queue chan<- asset.Reading, readings []asset.Reading) bool {
-	for _, r := range readings {
-		select {
-		case queue <- r:
-		case <-ctx.Done():
-			return false
+		wait.Reset()
+		for _, r := range readings {
+			if !deliver(r) {
+				return
+			}
 		}
-	}
-	return true
-}
-
-// sleep reports whether ctx outlived the wait.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -3,9 +3,8 @@ package modbus
 import (
 	"context"
 	"fmt"
-	"sync"
 
-	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
 )
 
 // Options of a source.
@@ -16,15 +15,8 @@ type Options struct {
 	Lost    func(error) // hears of devices that do not answer, and of registers that they do not have; called from several goroutines; nil: nobody does
 }
 
-// Source polls devices, each over one connection of its own. A device keeps
-// nothing to be read again, so Ack has no effect: what was polled and not
-// committed is lost with the process, and the gap says so.
-type Source struct {
-	queue  chan asset.Reading
-	offset int64
-	stop   context.CancelFunc
-	polls  sync.WaitGroup
-}
+// Source polls devices, each over one connection of its own.
+type Source struct{ *ingest.Live }
 
 // Open begins to poll. A device that cannot be reached is tried until Close.
 func Open(ctx context.Context, opt Options) (*Source, error) {
@@ -39,34 +31,10 @@ func Open(ctx context.Context, opt Options) (*Source, error) {
 			return nil, fmt.Errorf("device %d: %w", i, err)
 		}
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Source{queue: make(chan asset.Reading, opt.Queue), offset: opt.Base, stop: stop}
+	s := &Source{ingest.NewLive(ctx, opt.Base, opt.Queue)}
 	for _, d := range opt.Devices {
 		x := newDevice(d.withDefaults(), opt.Lost)
-		s.polls.Go(func() { x.run(ctx, s.queue) })
+		s.Go(func(ctx context.Context) { x.run(ctx, s.Deliver) })
 	}
 	return s, nil
-}
-
-// Next waits for the next reading of any device.
-func (s *Source) Next(ctx context.Context) (asset.Reading, asset.Position, error) {
-	select {
-	case r := <-s.queue:
-		s.offset++
-		return r, asset.Position{Offset: s.offset}, nil
-	case <-ctx.Done():
-		return asset.Reading{}, asset.Position{}, ctx.Err()
-	}
-}
-
-// Ack has no effect.
-func (*Source) Ack(asset.Position) {}
-
-// Queued counts the readings polled and not taken. It is safe for concurrent use.
-func (s *Source) Queued() int { return len(s.queue) }
-
-// Close ends the polling and closes the connections.
-func (s *Source) Close() {
-	s.stop()
-	s.polls.Wait()
 }
