@@ -51,6 +51,8 @@ async def main():
         return await turbine.add_variable(ua.NodeId(f"WT01.{name}", space), name, value, kind)
 
     power = await add("Power", 0.0, ua.VariantType.Double)
+    unit = ua.EUInformation(NamespaceUri="http://www.opcfoundation.org/UA/units/un/cefact", UnitId=4937556, DisplayName=ua.LocalizedText("kW"))
+    await power.add_property(ua.NodeId("WT01.Power.EngineeringUnits", space), "0:EngineeringUnits", unit)
     oil = await add("Oil", 400, ua.VariantType.Int16)
     running = await add("Running", True, ua.VariantType.Boolean)
     doubtful = await add("Doubtful", 0.0, ua.VariantType.Float)
