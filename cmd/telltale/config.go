@@ -14,6 +14,8 @@ import (
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
+	"github.com/telltale-iot/telltale/ingest/modbus"
+	"github.com/telltale-iot/telltale/ingest/opcua"
 )
 
 // config is the file that "telltale run" works by. Its JSON Schema is
@@ -33,8 +35,11 @@ type config struct {
 	body    []byte // of the file, for the lines of its errors
 }
 
+// sourceConfig says where readings come from; several sources are read side by side.
 type sourceConfig struct {
-	MQTT mqttConfig `yaml:"mqtt"`
+	MQTT   mqttConfig      `yaml:"mqtt,omitempty"`
+	Modbus []modbus.Device `yaml:"modbus,omitempty"`
+	OPCUA  []opcua.Server  `yaml:"opcua,omitempty"`
 }
 
 type mqttConfig struct {
@@ -121,8 +126,7 @@ func (c *config) validate(body []byte) error {
 		}
 	}
 	check(c.Models.PollS >= 0 && c.Models.PollS <= 86400, "models.poll_s", c.Models.PollS, "0 to 86400 seconds")
-	u, err := url.Parse(c.Source.MQTT.URL)
-	check(err == nil && u.Host != "", "source.mqtt.url", c.Source.MQTT.URL, "an address such as tcp://broker:1883")
+	bad = append(bad, c.validateSources(seen)...)
 	switch c.ERP.Kind {
 	case "", "none":
 	case "sandbox", "sap":
@@ -132,6 +136,48 @@ func (c *config) validate(body []byte) error {
 		check(false, "erp.kind", c.ERP.Kind, "none, sandbox, sap")
 	}
 	return errors.Join(bad...)
+}
+
+// validateSources names what is wrong with the sources of the given assets.
+func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
+	refuse := func(field, text string) {
+		bad = append(bad, fmt.Errorf("%s:%d: %s: %s", c.path, lineOf(c.body, field), field, text))
+	}
+	if c.Source.MQTT.URL == "" && len(c.Source.Modbus) == 0 && len(c.Source.OPCUA) == 0 {
+		refuse("source", "is empty: want mqtt, modbus, opcua or several of them")
+	}
+	if m := c.Source.MQTT; m != (mqttConfig{}) {
+		if u, err := url.Parse(m.URL); err != nil || u.Host == "" {
+			refuse("source.mqtt.url", fmt.Sprintf("%q is not allowed: want an address such as tcp://broker:1883", m.URL))
+		}
+	}
+	lines := func(at string, err error) {
+		if err == nil {
+			return
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			field, text, _ := strings.Cut(line, ": ")
+			refuse(at+"."+field, text)
+		}
+	}
+	known := func(at string, id asset.ID) {
+		if !assets[id] {
+			refuse(at+".asset", fmt.Sprintf("%q is not allowed: want the ID of one of the assets above", id))
+		}
+	}
+	for i, d := range c.Source.Modbus {
+		at := fmt.Sprintf("source.modbus[%d]", i)
+		known(at, d.Asset)
+		lines(at, d.Validate())
+	}
+	for i, s := range c.Source.OPCUA {
+		at := fmt.Sprintf("source.opcua[%d]", i)
+		for k, n := range s.Nodes {
+			known(fmt.Sprintf("%s.nodes[%d]", at, k), n.Asset)
+		}
+		lines(at, s.Validate())
+	}
+	return bad
 }
 
 func quoted(v any) any {

@@ -40,6 +40,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		learnCommand(),
 		modelCommand(),
 		probeCommand(),
+		opcuaCommand(),
 		ordersCommand(),
 		romCommand(),
 		twinsCommand(),

@@ -16,9 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/telltale-iot/telltale/api"
-	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
-	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store/sqlite"
 	"github.com/telltale-iot/telltale/workorders"
@@ -183,7 +181,7 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	if err != nil {
 		return err
 	}
-	src, err := openMQTT(ctx, conf.Source.MQTT, next, log)
+	src, err := openSources(ctx, conf.Source, next, log)
 	if err != nil {
 		return err
 	}
@@ -191,18 +189,6 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	opt := workorders.Options{HoldUnknown: conf.ERP.HoldUnknown, Log: log}
 	return s.serve(ctx, cmp.Or(conf.Listen, "127.0.0.1:8080"), src, shards, erp, name, opt, func(url string) {
 		fmt.Fprintf(stdout, "telltale: listening on %s, %d asset(s), ERP: %s\n", url, len(w.ids), cmp.Or(name, "none"))
-	})
-}
-
-func openMQTT(ctx context.Context, c mqttConfig, next int64, log *slog.Logger) (*mqtt.Source, error) {
-	password, err := secret(c.PasswordFile)
-	if err != nil {
-		return nil, err
-	}
-	return mqtt.Open(ctx, mqtt.Options{
-		Broker: c.URL, ClientID: cmp.Or(c.ClientID, "telltale"), User: c.User, Password: password, Base: next,
-		DeadLetter: func(topic string, e *asset.Invalid) { log.Warn("message refused", "topic", topic, "error", e) },
-		Lost:       func(err error) { log.Warn("connection to the broker lost", "broker", c.URL, "error", err) },
 	})
 }
 

@@ -1,0 +1,21 @@
+package ingest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/telltale-iot/telltale/asset"
+)
+
+// GapEvent is the kind of an event that says from when to when nothing arrived.
+const GapEvent = "gap"
+
+// Gap records that nothing of an asset arrived over a source from one instant to
+// another. Nothing is invented for the time between.
+func Gap(id asset.ID, from, to time.Time, source string, why error) asset.Reading {
+	text := fmt.Sprintf("nothing from %s to %s", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+	if why != nil {
+		text += ": " + why.Error()
+	}
+	return asset.Reading{Asset: id, Time: to, Event: &asset.Event{Kind: GapEvent, Code: source, Text: text}}
+}
