@@ -30,12 +30,15 @@ type Alert struct {
 // Change is one step in the life of an alert.
 type Change struct {
 	Time     time.Time `json:"time"`
-	What     string    `json:"what"` // mode, severity, cleared
+	What     string    `json:"what"` // mode, severity, confirmed, cleared
 	Mode     Mode      `json:"mode"`
 	Severity int       `json:"severity"`
 	Risk     Number    `json:"risk"`
 	RUL      RUL       `json:"rul_h"`
 }
+
+// Confirmed is a change that says no more than that the signs have lasted.
+const Confirmed = "confirmed"
 
 // Current is the mode and severity after the last change.
 func (a Alert) Current() (Mode, int) {

@@ -120,6 +120,8 @@ type Alarm struct {
 	N      int     `yaml:"n,omitempty"`
 	DwellH float64 `yaml:"dwell_h,omitempty"`
 	Rise   int     `yaml:"rise,omitempty"`
+
+	ConfirmH float64 `yaml:"confirm_h,omitempty"` // with it, a mild alert gets an order only once it is confirmed
 }
 
 // Set is the classes in force, by kind.
@@ -189,6 +191,7 @@ func (c Class) Validate() error {
 	check(c.Fusion.Leak >= 0 && c.Fusion.Leak < 1, "fusion.leak", c.Fusion.Leak, "a probability below 1")
 	c.Fusion.check(check)
 	check(c.Alarm.Rise >= 0, "alarm.rise", c.Alarm.Rise, "evaluations in a row, 0 for the default")
+	check(c.Alarm.ConfirmH >= 0 && c.Alarm.ConfirmH <= longestH, "alarm.confirm_h", c.Alarm.ConfirmH, "hours, 0 for none")
 	check(c.Alarm.On >= 0 && c.Alarm.On < 1, "alarm.on", c.Alarm.On, "a probability below 1")
 	check(c.Alarm.M <= c.Alarm.N, "alarm.m", c.Alarm.M, "at most alarm.n")
 	check(c.Orders.MaxSeverity >= 0 && c.Orders.MaxSeverity <= 4, "orders.max_severity", c.Orders.MaxSeverity, "1 to 4")

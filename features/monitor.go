@@ -362,6 +362,11 @@ func (m *Monitor) derive(in *instant) {
 	if m.power != nil {
 		m.power.derive(in)
 	}
+	for _, d := range m.detectors {
+		if d, ok := d.(*sensor); ok {
+			d.settle(in)
+		}
+	}
 }
 
 func (m *Monitor) measure(in *instant) {

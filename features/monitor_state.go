@@ -119,6 +119,8 @@ func (m *Monitor) shape() string {
 		o := d.shared().opt
 		fmt.Fprintf(&b, "%s %s %s %v %g;", o.Type, o.Name, o.Component, o.Fields, o.Drift)
 		switch o.Type {
+		case "sensor":
+			b.WriteString("rest;")
 		case "ewma", "cusum", "page-hinkley", "bocpd", "spot":
 			fmt.Fprintf(&b, "%s %d;", o.Side, o.Recent)
 		}

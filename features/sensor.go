@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -12,8 +13,9 @@ import (
 // is hidden from the other detectors for as long as it lasts.
 type sensor struct {
 	common
-	runs []run
-	was  bool // a fault stood at the last instant
+	runs      []run
+	was       bool  // a fault stood at the last instant
+	residuals []int // of the fields that a model of normal behaviour explains
 }
 
 // run is the recent past of one field.
@@ -24,6 +26,7 @@ type run struct {
 
 	lastNs, gapNs int64   // time of the last value, and from the one before it
 	off           float64 // a leap that has not been taken back; 0: none
+	rest          float64 // what its model left of it when it was last believed; 0 without one
 }
 
 // stuckRows is the shortest run of one value that counts as stuck.
@@ -53,7 +56,7 @@ func (d *sensor) judge(in *instant) (asset.Assessment, bool) {
 		text := ""
 		if v := in.raw[i]; !math.IsNaN(v) {
 			if text = d.check(&d.runs[k], &in.fields[i], v, in.ns); text == "" {
-				text = swapped(in, &in.fields[i])
+				text = cmp.Or(swapped(in, &in.fields[i]), crossed(in, &in.fields[i]))
 			}
 			seen = true
 		} else if why, ok := sensorReasons[in.why[i]]; ok {
@@ -131,7 +134,7 @@ func (d *sensor) check(r *run, f *tracked, v float64, ns int64) string {
 		return dropout(f, v)
 	}
 	// Stuck: varied at commissioning and now repeats one value far longer than ever.
-	if limit := max(stuckRows, 8*b.MaxRun); !b.Constant && r.n >= limit {
+	if limit := max(stuckRows, 8*b.MaxRun); !b.Constant && r.n >= limit && !stands(f, v) {
 		return fmt.Sprintf("%s has read %s for %d readings; at commissioning it never repeated a value more than %d times", f.Channel, quantity(v, f.Unit), r.n, b.MaxRun)
 	}
 	if f.Unit == "°C" {
@@ -140,34 +143,10 @@ func (d *sensor) check(r *run, f *tracked, v float64, ns int64) string {
 	return ""
 }
 
-// leastLeap in K: a smaller step is within what two thermometers differ by.
-const leastLeap = 3
-
-// leapt tells a thermometer from the part that it is on, which has heat capacity: from
-// one reading to the next it moves no further than the load made it at commissioning,
-// and twice that is no heat. A leap stands until it is taken back, but explains no more
-// than itself: what leaves the range of commissioning without it as well is the machine.
-func (r *run) leapt(f *tracked, step float64, ns int64, wasBad bool) string {
-	b, v := &f.base, r.last
-	gap := ns - r.lastNs
-	steady := r.lastNs != 0 && r.gapNs > 0 && 2*gap <= 3*r.gapNs // no hole in which it may have moved
-	r.lastNs, r.gapNs = ns, gap
-	leap := math.Max(leastLeap, 2*b.Jump)
-	known := !math.IsNaN(step)
-	switch {
-	case known && r.off == 0 && steady && math.Abs(step) > leap:
-		r.off = step
-	case known && r.off*step < 0 && 2*math.Abs(step) > math.Abs(r.off):
-		r.off = 0
-	}
-	if rest := v - r.off; r.off != 0 && rest > b.Min-leap && rest < b.Max+leap {
-		return fmt.Sprintf("%s leapt by %+.3g K from one reading to the next and reads %s, faster than the part can heat or cool (largest step at commissioning %.2g K)", f.Channel, r.off, quantity(v, f.Unit), b.Jump)
-	}
-	far := v < b.Min-0.5*(b.Max-b.Min)-20 || v > b.Max+0.5*(b.Max-b.Min)+20
-	if far && (known && math.Abs(step) > math.Max(20, 15*b.Jump) || wasBad) {
-		return fmt.Sprintf("%s jumped to %s from one reading to the next, faster than the part can heat or cool (largest step at commissioning %.2g K)", f.Channel, quantity(v, f.Unit), b.Jump)
-	}
-	return ""
+// stands reports whether a value that does not change is a machine at rest: what turns
+// reads 0 for as long as it stands. The zero of a temperature means nothing.
+func stands(f *tracked, v float64) bool {
+	return v == 0 && f.Unit != "°C" && f.base.Min <= 0
 }
 
 // dropout is a vibration channel that has lost its signal: under a fifth of its
@@ -178,26 +157,6 @@ func dropout(f *tracked, v float64) string {
 		return ""
 	}
 	return fmt.Sprintf("%s has an RMS of %s, under a fifth of the %s at commissioning: loose cable or dead sensor", f.Channel, quantity(v, f.Unit), quantity(b.level(0, nil), f.Unit))
-}
-
-// swapped says that a channel whose RMS and bands all moved by standard gravity
-// delivers another unit than at commissioning.
-func swapped(in *instant, f *tracked) string {
-	if !f.wave || f.Name != "rms" || f.base.N == 0 || !f.base.Log {
-		return ""
-	}
-	var now, before []float64
-	for i := range in.fields {
-		g := &in.fields[i]
-		if g.Channel != f.Channel || !g.wave || g.base.N == 0 || math.IsNaN(in.raw[i]) || g.Name != "rms" && !strings.HasPrefix(g.Name, "band_rms_") {
-			continue
-		}
-		now, before = append(now, in.raw[i]), append(before, g.base.level(0, nil))
-	}
-	if factor, why := UnitSwap(now, before); why == ReasonUnitSwap && len(now) > 2 {
-		return fmt.Sprintf("all bands of %s moved by the factor %.4g of standard gravity since commissioning: the unit has changed between g and m/s²", f.Channel, 1/factor)
-	}
-	return ""
 }
 
 func (d *sensor) walk(c *codec) {
@@ -212,6 +171,7 @@ func (d *sensor) walk(c *codec) {
 		c.i64(&d.runs[k].lastNs)
 		c.i64(&d.runs[k].gapNs)
 		c.f64(&d.runs[k].off)
+		c.f64(&d.runs[k].rest)
 	}
 	c.bool(&d.was)
 }

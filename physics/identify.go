@@ -55,6 +55,7 @@ func (l Thermal) learn(x []float64, temp, dt float64, learning bool) bool {
 	}
 	l.widen(x, z, origin)
 	x[thermalN]++
+	x[thermalHours] += dt
 	return false
 }
 
@@ -108,23 +109,28 @@ func (l Thermal) learnResidual(x []float64, temp, dt float64, learning bool) boo
 	return true
 }
 
-// finish keeps the gains in place of the sums.
+// finish keeps the gains in place of the right side.
 func (l Thermal) finish(x []float64) bool {
 	gains, ok := l.solve(x)
 	if !ok {
 		return false
 	}
-	_, triangle, right := l.fitted(x)
-	clear(triangle)
+	_, _, right := l.fitted(x)
 	copy(right, gains)
 	x[thermalSd], x[thermalPhase] = l.spread(x), 2
 	return true
 }
 
-// solve turns the sums into gains: a ridge of 1e-6 of each regressor's own power
-// keeps an input that hardly moved from getting a wild gain.
+// solve turns the sums into gains.
 func (l Thermal) solve(x []float64) (gains []float64, ok bool) {
-	_, triangle, right := l.fitted(x)
+	_, _, right := l.fitted(x)
+	return l.weighed(x, right)
+}
+
+// weighed is what the sums of products make of b: a ridge of 1e-6 of each regressor's
+// own power keeps an input that hardly moved from getting a wild gain.
+func (l Thermal) weighed(x, right []float64) (gains []float64, ok bool) {
+	_, triangle, _ := l.fitted(x)
 	p, at := l.unknowns(), 0
 	a, scale := make([][]float64, p), make([]float64, p)
 	for i := range p {
@@ -164,6 +170,38 @@ func (l Thermal) predict(x, gains []float64) float64 {
 		t += gains[i] * (z[i] - origin[i])
 	}
 	return t
+}
+
+// leverage is n·zᵀ(ZᵀZ)⁻¹z of the lags: how far they lie from what was learned, on the
+// mean over the instants of learning the number of unknowns (Hoaglin & Welsch 1978,
+// Am. Stat. 32:17).
+func (l Thermal) leverage(x []float64) float64 {
+	origin, _, _ := l.fitted(x)
+	z := l.regressors(x)
+	for i := 1; i < len(z); i++ {
+		z[i] -= origin[i]
+	}
+	b, ok := l.weighed(x, z)
+	if !ok {
+		return float64(len(z))
+	}
+	var h float64
+	for i := range z {
+		h += z[i] * b[i]
+	}
+	return math.Min(x[thermalN]*h, 1e6)
+}
+
+// widened is by how much the averaged residual may scatter more where the machine was
+// never seen, as for the normal behaviour of features: what learning was worth counts
+// in stretches as long as the average. A given network does not extrapolate.
+func (l Thermal) widened(x []float64) float64 {
+	if l.opt.Network != nil || !(x[thermalFilled] > 0) {
+		return 1
+	}
+	n := math.Max(1, x[thermalHours]/l.opt.SmoothH)
+	far := x[thermalFar] / x[thermalFilled]
+	return math.Sqrt(math.Max(1, (1+far/n)/(1+float64(l.unknowns())/n)))
 }
 
 // powerGain is the steady rise for each kW, K/kW; 0 when power is no input.

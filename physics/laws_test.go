@@ -276,6 +276,29 @@ func TestThermalSeesFrictionThatGrowsSlowly(t *testing.T) {
 	}
 }
 
+func TestThermalAllowsMoreWhereTheMachineWasNeverSeen(t *testing.T) {
+	law, r := physics.NewThermal(physics.ThermalOptions{TempKey: "temp", PowerKey: "power", AmbientKey: "ambient"}), rand.New(rand.NewPCG(5, 6))
+	var s physics.State
+	var known, unknown asset.Assessment
+	for i := range 2000 { // 10 minutes each
+		h := float64(i) / 6
+		swing := math.Sin(h / 7)
+		power, ambient := 1000+500*swing, 10-5*swing+r.NormFloat64() // windy when it is cold
+		if i >= 1600 {
+			power, ambient = 1500, 15 // each was seen, both together never
+		}
+		in := at(h, map[string]float64{"temp": 20 + 0.02*power + ambient + r.NormFloat64(), "power": power, "ambient": ambient})
+		in.Learning = i < 1000
+		s, unknown = law.Step(s, in)
+		if i == 1599 {
+			known = unknown
+		}
+	}
+	if a, b := known.Evidence[0].Limit, unknown.Evidence[0].Limit; !(b > 1.5*a) {
+		t.Errorf("limit %v K where it was never seen, %v K where it was", b, a)
+	}
+}
+
 func TestCrackLearnsItsMaterial(t *testing.T) {
 	truth := physics.Paris{C: 1.4e-11, M: 3, Geometry: physics.EdgeCrack, WidthM: 0.05}
 	believed := truth

@@ -25,7 +25,7 @@ type ThermalOptions struct {
 	Squared    bool      // identify the square of the power as well (copper loss)
 	TausS      []float64 // time constants to identify with; default 1800 s and 10800 s
 	SmoothH    float64   // over which the residual is averaged; default 24
-	SdK        float64   // least standard deviation of the averaged residual, K; default 0.2
+	SdK        float64   // least standard deviation of the averaged residual, K: the sensor's accuracy; default 0.2
 	Limit      float64   // standard deviations at which the law speaks up; default 3
 	MaxGapH    float64   // after a longer silence the model warms up again; default 2
 	MinN       int       // instants needed to identify; default 10 for each unknown
@@ -65,7 +65,7 @@ func NewThermal(o ThermalOptions) Thermal {
 
 // Name is the law's name and version, with the temperature it watches.
 func (l Thermal) Name() string {
-	return "thermal/1 " + strings.TrimSuffix(l.opt.TempKey, "/value")
+	return "thermal/2 " + strings.TrimSuffix(l.opt.TempKey, "/value")
 }
 
 // The state: a head, the last inputs, then the modelled temperatures of the
@@ -83,6 +83,8 @@ const (
 	thermalModel         // temperature that the model expects
 	thermalTemp          // measured
 	thermalExcess        // loss that would explain the averaged residual, W or kW of drive
+	thermalHours         // of the instants learned from
+	thermalFar           // averaged leverage
 	thermalHead
 )
 
@@ -226,28 +228,30 @@ func (l Thermal) judge(x []float64, in *features.Snapshot, temp, dt float64) ass
 	if x[thermalPhase] < 2 && !l.learn(x, temp, dt, in.Learning) {
 		return silent(l.Name(), in.Time, ReasonLearning)
 	}
+	far := 0.0
 	if l.opt.Network == nil {
 		_, _, gains := l.fitted(x)
-		x[thermalModel] = l.predict(x, gains)
+		x[thermalModel], far = l.predict(x, gains), l.leverage(x)
 	}
-	l.average(x, temp-x[thermalModel]-x[thermalMean], dt)
+	l.average(x, temp-x[thermalModel]-x[thermalMean], far, dt)
 	if x[thermalFilled] < 0.05 {
 		return silent(l.Name(), in.Time, ReasonLearning)
 	}
 	return l.assess(x, in)
 }
 
-// average adds a residual that held for dt hours.
-func (l Thermal) average(x []float64, residual, dt float64) {
+// average adds a residual, and how far out it was found, that held for dt hours.
+func (l Thermal) average(x []float64, residual, far, dt float64) {
 	gain := -math.Expm1(-dt / l.opt.SmoothH)
 	x[thermalFilled] += gain * (1 - x[thermalFilled])
 	x[thermalSmooth] += gain * (residual - x[thermalSmooth])
+	x[thermalFar] += gain * (far - x[thermalFar])
 }
 
 // try squares the averaged residual of a machine that is known to be healthy, so
 // that the spread is that of instants which the fit had not seen.
 func (l Thermal) try(x []float64, residual, dt float64) {
-	l.average(x, residual, dt)
+	l.average(x, residual, 0, dt)
 	if x[thermalFilled] > 0.05 {
 		m := x[thermalSmooth] / x[thermalFilled]
 		x[thermalTried]++
@@ -266,7 +270,8 @@ func (l Thermal) spread(x []float64) float64 {
 
 func (l Thermal) assess(x []float64, in *features.Snapshot) asset.Assessment {
 	smooth := x[thermalSmooth] / x[thermalFilled]
-	score := smooth / x[thermalSd]
+	sd := x[thermalSd] * l.widened(x)
+	score := smooth / sd
 	a := spoken(l.Name(), in.Time)
 	a.Score, a.Limit = number(math.Max(0, score)), asset.Number(l.opt.Limit)
 	beyond := l.beyond(x)
@@ -276,13 +281,13 @@ func (l Thermal) assess(x []float64, in *features.Snapshot) asset.Assessment {
 		a.Modes = map[asset.Mode]float64{asset.Overheating: 0.6}
 	}
 	text := fmt.Sprintf("%.1f K above the %.1f °C that load and surroundings explain, averaged over %.0f h (spread %.2g K)",
-		smooth, x[thermalModel]+x[thermalMean], l.opt.SmoothH, x[thermalSd])
+		smooth, x[thermalModel]+x[thermalMean], l.opt.SmoothH, sd)
 	if beyond > 0 {
 		text += fmt.Sprintf("; %.0f %% beyond what was seen while learning", 100*beyond)
 	}
 	excess, unit := l.excess(x, smooth)
 	x[thermalExcess] = excess
-	a.Evidence = []asset.Evidence{fact(l.Name(), "residual", smooth, l.opt.Limit*x[thermalSd], text)}
+	a.Evidence = []asset.Evidence{fact(l.Name(), "residual", smooth, l.opt.Limit*sd, text)}
 	if unit != "" {
 		a.Evidence = append(a.Evidence, fact(l.Name(), "excess-loss", excess, math.NaN(),
 			fmt.Sprintf("as much as %.3g %s more would make", excess, unit)))
@@ -309,7 +314,7 @@ func (l Thermal) Quantities(s State) []Quantity {
 		{"measured", number(x[thermalTemp]), "°C"},
 		{"expected", number(x[thermalModel] + x[thermalMean]), "°C"},
 		{"averaged residual", number(x[thermalSmooth] / math.Max(x[thermalFilled], 1e-9)), "K"},
-		{"spread of the averaged residual", number(x[thermalSd]), "K"},
+		{"spread of the averaged residual", number(x[thermalSd] * l.widened(x)), "K"},
 		{"instants learned from", number(x[thermalN]), "1"},
 	}
 	if l.opt.Network != nil {

@@ -17,6 +17,8 @@ type AlarmOptions struct {
 	N      int     // … of the last N open an alert; default 4 of 6
 	DwellH float64 // an alert clears after this long under Off; default 2
 	Rise   int     // evaluations in a row that raise an open alert's severity; default 2
+
+	ConfirmH float64 // an alert that would open this long after it did is confirmed; default 0: none is
 }
 
 func (o AlarmOptions) withDefaults() AlarmOptions {
@@ -135,7 +137,16 @@ func (a *alarm) follow(r asset.Risk, machine, faulty bool) (asset.Alert, bool) {
 	if refines(r.Mode, mode) {
 		return a.change(r, "mode", r.Mode, severity), true
 	}
+	if a.lasts(r.Time) {
+		return a.change(r, asset.Confirmed, mode, severity), true
+	}
 	return asset.Alert{}, false
+}
+
+// lasts reports whether the alert is to be confirmed, once.
+func (a *alarm) lasts(t time.Time) bool {
+	known := slices.ContainsFunc(a.Open.Changes, func(c asset.Change) bool { return c.What == asset.Confirmed })
+	return a.opt.ConfirmH > 0 && !known && t.Sub(a.Open.Opened).Hours() >= a.opt.ConfirmH
 }
 
 // rise takes note of a graver severity and returns the mildest of those that Rise

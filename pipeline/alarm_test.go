@@ -39,3 +39,28 @@ func TestAMachinesAlertDwellsWithoutAVerdict(t *testing.T) {
 		t.Error("cleared where nobody judged")
 	}
 }
+
+func TestAnAlertIsConfirmedOnceWhileItsSignsLast(t *testing.T) {
+	at := func(h int, p asset.Number) asset.Risk {
+		return asset.Risk{Time: epoch.Add(time.Duration(h) * time.Hour), Asset: "t", Component: "gearbox", Risk: p, Mode: asset.Wear}
+	}
+	confirmed := func(lasts int) (when []int) {
+		a := &alarm{opt: AlarmOptions{DwellH: 200, ConfirmH: 48}.withDefaults()}
+		for h := range 150 {
+			p := asset.Number(0.4)
+			if h >= lasts {
+				p = 0.01
+			}
+			if got, changed := a.hear(at(h, p)); changed && len(got.Changes) > 0 && got.Changes[len(got.Changes)-1].What == asset.Confirmed {
+				when = append(when, h)
+			}
+		}
+		return when
+	}
+	if got := confirmed(150); len(got) != 1 || got[0] != 51 { // opened by the fourth evaluation
+		t.Errorf("confirmed at %v, want once at 51", got)
+	}
+	if got := confirmed(30); len(got) != 0 {
+		t.Errorf("confirmed at %v, though the signs passed", got)
+	}
+}

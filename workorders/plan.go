@@ -11,14 +11,15 @@ import (
 
 // Policy says what an alert asks for. Its zero is the documented default.
 type Policy struct {
-	Mildest  int           // severity of the mildest alert that gets an order; default 4: every alert gets one
-	Lead     time.Duration // parts, crew and weather: work has to end this long before the early end of life; default 24 h
-	Soonest  time.Duration // no order asks for less time than this; default 24 h
-	FailP    float64       // probability of failure that makes priority 1 and 2; default 0.3
-	LateP    float64       // the same for priority 3; default 0.2
-	AlertURL string        // address of an alert's page without its ID; empty leaves the link out
-	Costs    Costs         // of work on the component; its zero leaves the time of the work to the remaining life alone
-	Access   Access        // when people can work; used with Costs
+	Mildest   int           // severity of the mildest alert that gets an order; default 4: every alert gets one
+	Confirmed bool          // an alert milder than severity 2 has to be confirmed as well: its signs may pass
+	Lead      time.Duration // parts, crew and weather: work has to end this long before the early end of life; default 24 h
+	Soonest   time.Duration // no order asks for less time than this; default 24 h
+	FailP     float64       // probability of failure that makes priority 1 and 2; default 0.3
+	LateP     float64       // the same for priority 3; default 0.2
+	AlertURL  string        // address of an alert's page without its ID; empty leaves the link out
+	Costs     Costs         // of work on the component; its zero leaves the time of the work to the remaining life alone
+	Access    Access        // when people can work; used with Costs
 }
 
 func (p Policy) withDefaults() Policy {
@@ -58,13 +59,15 @@ type state struct {
 func Plan(a asset.Alert, plate asset.Nameplate, policy Policy) (Order, bool) {
 	policy = policy.withDefaults()
 	s := state{a.Opened, a.Mode, a.Severity, a.Risk, a.RUL}
-	for i := 0; s.severity > policy.Mildest; i++ {
+	lasts := !policy.Confirmed
+	for i := 0; s.severity > policy.Mildest || s.severity > 2 && !lasts; i++ {
 		if i == len(a.Changes) {
 			return Order{}, false
 		}
 		c := a.Changes[i]
 		if c.What != "cleared" {
 			s = state{c.Time, c.Mode, c.Severity, c.Risk, c.RUL}
+			lasts = lasts || c.What == asset.Confirmed
 		}
 	}
 	priority := policy.priority(s, a.HorizonH, plate)

@@ -129,6 +129,23 @@ func TestPlanSpeaksForTheFirstGraveMoment(t *testing.T) {
 	}
 }
 
+func TestAMildAlertWaitsUntilItIsConfirmed(t *testing.T) {
+	policy := workorders.Policy{Mildest: 3, Confirmed: true}
+	a := bearing()
+	if o, ok := workorders.Plan(a, asset.Nameplate{}, policy); !ok || !o.Created.Equal(opened) {
+		t.Errorf("a grave alert got %+v, %v", o, ok)
+	}
+	a.Severity = 3
+	a.Changes = []asset.Change{{Time: opened.Add(time.Hour), What: "mode", Mode: asset.InnerRace, Severity: 3, Risk: 0.4, RUL: asset.NoRUL()}}
+	if o, ok := workorders.Plan(a, asset.Nameplate{}, policy); ok {
+		t.Errorf("an order for signs that may pass: %+v", o)
+	}
+	a.Changes = append(a.Changes, asset.Change{Time: opened.Add(48 * time.Hour), What: asset.Confirmed, Mode: asset.InnerRace, Severity: 3, Risk: 0.4, RUL: asset.NoRUL()})
+	if o, ok := workorders.Plan(a, asset.Nameplate{}, policy); !ok || !o.Created.Equal(opened.Add(48*time.Hour)) || o.Mode != asset.InnerRace {
+		t.Errorf("the confirmed alert got %+v, %v", o, ok)
+	}
+}
+
 func TestIdentity(t *testing.T) {
 	o, _ := workorders.Plan(bearing(), asset.Nameplate{}, workorders.Policy{AlertURL: "https://plant/alerts/"})
 	if len(o.Key) != 20 || o.Key != workorders.KeyOf("3f0c") || len(o.ID) != 36 || o.ID[14] != '5' {

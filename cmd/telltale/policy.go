@@ -24,7 +24,7 @@ const (
 // orderPolicy is what a class says of work on one component.
 func orderPolicy(c class.Class, plate asset.Nameplate, component string) workorders.Policy {
 	o := c.Orders
-	p := workorders.Policy{Mildest: o.MaxSeverity, Lead: inHours(o.LeadH)}
+	p := workorders.Policy{Mildest: o.MaxSeverity, Confirmed: c.Alarm.ConfirmH > 0, Lead: inHours(o.LeadH)}
 	if p.Mildest == 0 {
 		p.Mildest = 3
 	}

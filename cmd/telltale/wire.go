@@ -141,7 +141,7 @@ func (w *works) fusion(c class.Class, plate asset.Nameplate) pipeline.FusionOpti
 
 func alarmOptions(c class.Class) pipeline.AlarmOptions {
 	a := c.Alarm
-	return pipeline.AlarmOptions{On: a.On, Off: a.Off, M: a.M, N: a.N, DwellH: a.DwellH, Rise: a.Rise}
+	return pipeline.AlarmOptions{On: a.On, Off: a.Off, M: a.M, N: a.N, DwellH: a.DwellH, Rise: a.Rise, ConfirmH: a.ConfirmH}
 }
 
 // speedMetric is the class's; where it names none that the asset declares, a metric in
