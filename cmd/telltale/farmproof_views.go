@@ -14,6 +14,7 @@ import (
 // viewDay is one day of a turbine's unit as it looked to everybody; only days that truth
 // calls failing or healthy are kept.
 type viewDay struct {
+	Unit    string           `json:"unit"`
 	Failing bool             `json:"failing,omitempty"`
 	Risk    [heardAs]float64 `json:"risk"` // the day's mean; of a unit's components the largest
 }
@@ -98,7 +99,7 @@ func (d *viewDays) of(t proofTurbine) []viewDay {
 				continue
 			}
 			v, ok := found[unitDay{unitOf(at.component), on}]
-			v.Failing = failing
+			v.Unit, v.Failing = unitOf(at.component), failing
 			for i, sum := range s.risk {
 				if p := math.Round(sum/s.n*1e6) / 1e6; !ok || p > v.Risk[i] {
 					v.Risk[i] = p
@@ -176,8 +177,30 @@ func viewFigures(turbines []proofTurbine) []proofFigure {
 }
 
 // heardRocs are the areas under the ROC curve of everybody heard, over failing days of
-// the modes and all healthy ones.
+// the modes and all healthy ones. A day counts by the share of healthy days of its unit
+// that were below it: how many sources say that all is well differs between units, and
+// tells nothing of a fault.
 func heardRocs(turbines []proofTurbine, modes []asset.Mode) (rocs [heardAs]roc, failing, days int) {
+	healthy := map[string]*[heardAs][]float64{}
+	for _, t := range turbines {
+		for _, d := range t.Days {
+			of := healthy[d.Unit]
+			if of == nil {
+				of = &[heardAs][]float64{}
+				healthy[d.Unit] = of
+			}
+			for k, p := range d.Risk {
+				if !d.Failing {
+					of[k] = append(of[k], p)
+				}
+			}
+		}
+	}
+	for _, of := range healthy {
+		for k := range of {
+			slices.Sort(of[k])
+		}
+	}
 	var truth []bool
 	var turbine []int
 	var scores [heardAs][]float64
@@ -191,7 +214,7 @@ func heardRocs(turbines []proofTurbine, modes []asset.Mode) (rocs [heardAs]roc, 
 			}
 			truth, turbine = append(truth, d.Failing), append(turbine, i)
 			for k, p := range d.Risk {
-				scores[k] = append(scores[k], p)
+				scores[k] = append(scores[k], below(healthy[d.Unit][k], p))
 			}
 		}
 	}
@@ -199,4 +222,11 @@ func heardRocs(turbines []proofTurbine, modes []asset.Mode) (rocs [heardAs]roc, 
 		rocs[k] = newRoc(truth, turbine, scores[k])
 	}
 	return rocs, failing, len(truth)
+}
+
+// below is the share of sorted values under v, those equal to it by half; NaN of none.
+func below(sorted []float64, v float64) float64 {
+	from, _ := slices.BinarySearch(sorted, v)
+	to, _ := slices.BinarySearch(sorted, math.Nextafter(v, math.Inf(1)))
+	return float64(from+to) / 2 / float64(len(sorted))
 }

@@ -53,19 +53,20 @@ func TestDaysOfAViewFollowTheTruth(t *testing.T) {
 	}
 }
 
-// TestSilencingTheViewThatSeesCosts: rules tell gear faults, physics heat; fusing tells both.
+// TestSilencingTheViewThatSeesCosts: rules tell gear faults, physics heat; fusing tells
+// both, though what is usual differs between the units.
 func TestSilencingTheViewThatSeesCosts(t *testing.T) {
 	var all []proofTurbine
 	for i := range 12 {
-		mode, rule, physics := asset.GearTooth, 0.5, 0.02
+		mode, unit, rule, physics, usual := asset.GearTooth, "gearbox", 0.5, 0.02, 0.02
 		if i%2 == 1 {
-			mode, rule, physics = asset.Overheating, 0.02, 0.5
+			mode, unit, rule, physics, usual = asset.Overheating, "generator", 0.02, 0.5, 0.4
 		}
 		turbine := proofTurbine{Fault: &proofFault{Mode: mode}}
 		for range 10 {
 			turbine.Days = append(turbine.Days,
-				viewDay{Risk: [heardAs]float64{0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02}},
-				viewDay{Failing: true, Risk: [heardAs]float64{0.5, 0.02, physics, rule, 0.5, rule, physics}})
+				viewDay{Unit: unit, Risk: [heardAs]float64{usual, 0.02, 0.02, 0.02, usual, 0.02, 0.02}},
+				viewDay{Unit: unit, Failing: true, Risk: [heardAs]float64{0.5, 0.02, physics, rule, 0.5, rule, physics}})
 		}
 		all = append(all, turbine)
 	}
