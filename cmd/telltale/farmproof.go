@@ -149,6 +149,9 @@ func (p *farmProof) identity(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := (modelsConfig{Repository: p.repo}).there(); err != nil {
+		return "", err
+	}
 	p.models.library = p.onnx
 	shelf := modelsConfig{Repository: cmp.Or(p.repo, filepath.Join(p.out, "models"))}
 	if p.models.repo, err = openRepository(ctx, shelf, slog.Default()); err != nil {
