@@ -52,6 +52,11 @@ type reliability struct {
 // viewNames in the order of the report; the first is what the run itself said.
 var viewNames = [4]string{"fused", string(asset.Learned), string(asset.Derived), string(asset.Ruled)}
 
+// viewLLRs is what each view came to, in the order of viewNames behind the fused.
+func viewLLRs(r asset.Risk) [3]asset.Number {
+	return [3]asset.Number{r.LLR.ML, r.LLR.Physics, r.LLR.Rule}
+}
+
 // viewJudge runs each view's probability through the alarm as if it were alone. Rows
 // count where labels know the machine; one is failing inside a labelled fault, and
 // where a labelled failure follows within the horizon of the risk.
@@ -99,7 +104,7 @@ func (j *viewJudge) hear(r asset.Risk) {
 		}
 	}
 	risks := [4]asset.Number{r.Risk}
-	for i, l := range []asset.Number{r.LLR.ML, r.LLR.Physics, r.LLR.Rule} {
+	for i, l := range viewLLRs(r) {
 		if risks[i+1] = asset.Missing(); r.Risk.Known() { // else it is learning still
 			risks[i+1] = opt.fusion.Posterior(l)
 		}

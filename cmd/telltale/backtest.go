@@ -21,7 +21,6 @@ import (
 	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/dataset"
 	"github.com/telltale-iot/telltale/features"
-	"github.com/telltale-iot/telltale/models/oci"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store/sqlite"
 )
@@ -287,10 +286,8 @@ func (b *backtest) works(ctx context.Context, set *dataset.Set) (*works, func(),
 		}
 	}
 	shelf.Repository = cmp.Or(b.repo, shelf.Repository)
-	if shelf.Repository != "" && !oci.Remote(shelf.Repository) {
-		if _, err := os.Stat(shelf.Repository); err != nil {
-			return nil, nil, fmt.Errorf("--repo: %w", err)
-		}
+	if err := shelf.there(); err != nil {
+		return nil, nil, err
 	}
 	repo, err := openRepository(ctx, shelf, slog.Default())
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,20 +10,26 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/telltale-iot/telltale/simulate"
 )
 
 // farmProof measures what the pipeline finds on simulated farms over a year.
 type farmProof struct {
-	out                   string
+	out, repo, onnx       string
 	seeds, turbines, jobs int
 	first                 uint64
 	json                  bool
+	models                proofModels
 }
 
 func farmProofCommand() *cobra.Command {
@@ -44,6 +51,8 @@ func farmProofCommand() *cobra.Command {
 	f.Uint64Var(&p.first, "first", 1, "the first seed")
 	f.IntVar(&p.turbines, "turbines", 8, "turbines of a farm")
 	f.IntVar(&p.jobs, "jobs", runtime.NumCPU(), "farms at the same time")
+	f.StringVar(&p.repo, "repo", "", "model repository: models and learned parameters in production are used; default OUT/models with the shipped models")
+	f.StringVar(&p.onnx, "onnxruntime", "", "path of the ONNX Runtime library")
 	f.BoolVar(&p.json, "json", false, "print figures.json instead of the table")
 	return c
 }
@@ -53,6 +62,7 @@ type proofReport struct {
 	Seeds     int           `json:"seeds"`
 	Turbines  int           `json:"turbine_years"`
 	Figures   []proofFigure `json:"figures"`
+	Views     []proofFigure `json:"views"`
 	Economics *economics    `json:"economics"`
 }
 
@@ -66,7 +76,7 @@ func (p *farmProof) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(p.out, 0o755); err != nil { //nolint:gosec // results are for others to read
 		return err
 	}
-	build, err := ownDigest()
+	identity, err := p.identity(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,7 +85,7 @@ func (p *farmProof) run(ctx context.Context, stdout, stderr io.Writer) error {
 	g.SetLimit(p.jobs)
 	for i := range results {
 		g.Go(func() (err error) {
-			results[i], err = p.seed(ctx, build, p.first+uint64(i), stderr)
+			results[i], err = p.seed(ctx, identity, p.first+uint64(i), stderr)
 			return err
 		})
 	}
@@ -86,7 +96,7 @@ func (p *farmProof) run(ctx context.Context, stdout, stderr io.Writer) error {
 	for _, r := range results {
 		all = append(all, r...)
 	}
-	report := proofReport{Seeds: p.seeds, Turbines: len(all), Figures: figures(all)}
+	report := proofReport{Seeds: p.seeds, Turbines: len(all), Figures: figures(all), Views: viewFigures(all)}
 	if report.Economics, err = economicsOf(all); err != nil {
 		return err
 	}
@@ -101,7 +111,7 @@ func (p *farmProof) run(ctx context.Context, stdout, stderr io.Writer) error {
 		enc.SetEscapeHTML(false)
 		return enc.Encode(report)
 	}
-	if err := printFigures(stdout, p.seeds, len(all), report.Figures); err != nil {
+	if err := printFigures(stdout, p.seeds, len(all), slices.Concat(report.Figures, report.Views)); err != nil {
 		return err
 	}
 	return report.Economics.print(stdout)
@@ -109,28 +119,59 @@ func (p *farmProof) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // seedFile is what is kept of a farm.
 type seedFile struct {
-	Build    string         `json:"build"` // digest of the program that made it
+	Build    string         `json:"build"` // digest of the program that made it, with its models
 	Of       int            `json:"of"`    // turbines
 	Turbines []proofTurbine `json:"turbines"`
 }
 
 // seed runs one farm, or reads what this very program made of it before.
-func (p *farmProof) seed(ctx context.Context, build string, seed uint64, stderr io.Writer) ([]proofTurbine, error) {
+func (p *farmProof) seed(ctx context.Context, identity string, seed uint64, stderr io.Writer) ([]proofTurbine, error) {
 	path := filepath.Join(p.out, fmt.Sprintf("seed-%d.json", seed))
 	var have seedFile
 	body, err := os.ReadFile(path)
-	if err == nil && json.Unmarshal(body, &have) == nil && have.Build == build && have.Of == p.turbines {
+	if err == nil && json.Unmarshal(body, &have) == nil && have.Build == identity && have.Of == p.turbines {
 		return have.Turbines, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	turbines, err := proveSeed(ctx, seed, p.turbines)
+	turbines, err := proveFarm(ctx, yearOf(seed, p.turbines), p.models)
 	if err != nil {
 		return nil, fmt.Errorf("seed %d: %w", seed, err)
 	}
 	fmt.Fprintf(stderr, "seed %d done\n", seed)
-	return turbines, writeJSON(path, seedFile{build, p.turbines, turbines})
+	return turbines, writeJSON(path, seedFile{identity, p.turbines, turbines})
+}
+
+// identity opens the models and names what a farm's results depend on.
+func (p *farmProof) identity(ctx context.Context) (string, error) {
+	build, err := ownDigest()
+	if err != nil {
+		return "", err
+	}
+	if err := (modelsConfig{Repository: p.repo}).there(); err != nil {
+		return "", err
+	}
+	p.models.library = p.onnx
+	shelf := modelsConfig{Repository: cmp.Or(p.repo, filepath.Join(p.out, "models"))}
+	if p.models.repo, err = openRepository(ctx, shelf, slog.Default()); err != nil {
+		return "", err
+	}
+	if p.repo == "" {
+		if err := shipModels(ctx, p.models.repo, p.onnx); err != nil {
+			slog.Warn("no learned view", "error", err)
+		}
+	}
+	farm, err := simulate.New(yearOf(p.first, 1))
+	if err != nil {
+		return "", err
+	}
+	w, closeModels, err := p.models.works(ctx, farm)
+	if err != nil {
+		return "", err
+	}
+	defer closeModels()
+	return strings.Join(append([]string{build, w.learned.digest()}, w.use.digests()...), " "), nil
 }
 
 // ownDigest is the SHA-256 of the running program.

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
+	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/simulate"
 	"github.com/telltale-iot/telltale/workorders"
@@ -25,6 +27,7 @@ type proofTurbine struct {
 	End      time.Time    `json:"end"`
 	RULRows  int          `json:"rul_rows"`   // instants between detectable and failure with P10 and P90
 	RULWithn int          `json:"rul_within"` // of these, with the truth between them
+	Days     []viewDay    `json:"days,omitempty"`
 }
 
 // proofFault is the truth of a fault.
@@ -79,6 +82,7 @@ type proofKeeper struct {
 	mu       sync.Mutex
 	alerts   map[asset.ID]map[string]asset.Alert
 	turbines map[asset.ID]*proofTurbine
+	days     *viewDays
 }
 
 // Keep takes a batch's alerts and risks.
@@ -92,6 +96,7 @@ func (k *proofKeeper) Keep(_ context.Context, fx pipeline.Effects) error {
 		k.alerts[a.Asset][a.ID] = a
 	}
 	for _, r := range fx.Risks {
+		k.days.hear(r)
 		t := k.turbines[r.Asset]
 		f := t.Fault
 		if f == nil || !r.RUL.P10.Known() || !r.RUL.P90.Known() || !sameUnit(r.Component, f.Component) || r.Time.Before(f.Detectable) || !r.Time.Before(f.Failure) {
@@ -107,45 +112,66 @@ func (k *proofKeeper) Keep(_ context.Context, fx pipeline.Effects) error {
 }
 
 // sameUnit reports whether a mechanic who opens one component sees the other.
-func sameUnit(a, b string) bool {
-	unit := func(c string) string {
-		if strings.HasPrefix(c, "blade-") {
-			return c
-		}
-		if c != "main-bearing" {
-			c = strings.TrimSuffix(c, "-bearing")
-		}
+func sameUnit(a, b string) bool { return unitOf(a) == unitOf(b) }
+
+// unitOf is the unit that a component is opened with.
+func unitOf(c string) string {
+	if c == "main-bearing" {
 		return c
 	}
-	return unit(a) == unit(b)
+	return strings.TrimSuffix(c, "-bearing")
 }
 
-// proveSeed sends one farm's year through the flow.
-func proveSeed(ctx context.Context, seed uint64, turbines int) ([]proofTurbine, error) {
+// yearOf is one farm's year.
+func yearOf(seed uint64, turbines int) simulate.Options {
 	opt := simulate.Options{
 		Turbines: turbines, Seed: seed, Duration: 365 * 24 * time.Hour, WaveEvery: 6 * time.Hour, WaveSeconds: 1,
 		Extended: true, Learning: asset.Learning{DurationS: yearLearning.Seconds()},
 	}
 	opt.Faults = simulate.YearScenario(opt)
-	return proveFarm(ctx, opt)
+	return opt
 }
 
-// proveFarm sends a farm through the flow with the shipped classes.
-func proveFarm(ctx context.Context, opt simulate.Options) ([]proofTurbine, error) {
+// proofModels is where a proof's learned view comes from; without a repository there is none.
+type proofModels struct {
+	repo    *models.Repository
+	library string
+}
+
+// works is the farm with the shipped classes, and with what the repository has in production.
+func (m proofModels) works(ctx context.Context, farm *simulate.Farm) (*works, func(), error) {
+	classes, err := class.Shipped()
+	if err != nil {
+		return nil, nil, err
+	}
+	w := newWorks(classes, farm.Nameplates())
+	if w.learned, err = useLearned(ctx, m.repo, w.plates, classes); err != nil {
+		return nil, nil, err
+	}
+	use, err := w.useModels(ctx, inUse{repo: m.repo, library: m.library, stages: inProduction, log: slog.Default()})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := w.check(); err != nil {
+		use.Close()
+		return nil, nil, err
+	}
+	return w, use.Close, nil
+}
+
+// proveFarm sends a farm through the flow.
+func proveFarm(ctx context.Context, opt simulate.Options, m proofModels) ([]proofTurbine, error) {
 	farm, err := simulate.New(opt)
 	if err != nil {
 		return nil, err
 	}
-	classes, err := class.Shipped()
+	w, closeModels, err := m.works(ctx, farm)
 	if err != nil {
 		return nil, err
 	}
-	w := newWorks(classes, farm.Nameplates())
-	if err := w.check(); err != nil {
-		return nil, err
-	}
-	k := &proofKeeper{alerts: map[asset.ID]map[string]asset.Alert{}, turbines: proofTruth(w, farm, opt)}
-	shard, err := pipeline.NewShard(0, 0, 0, w.plant(), nil, func(asset.ID) (map[string][]byte, error) { return nil, nil })
+	defer closeModels()
+	k := &proofKeeper{alerts: map[asset.ID]map[string]asset.Alert{}, turbines: proofTruth(w, farm, opt), days: newViewDays(w)}
+	shard, err := pipeline.NewShard(0, 0, 0, w.plant(), w.scorer, func(asset.ID) (map[string][]byte, error) { return nil, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -200,6 +226,7 @@ func (k *proofKeeper) results(w *works) []proofTurbine {
 			t.Alerts = append(t.Alerts, p)
 		}
 		sortAlerts(t.Alerts)
+		t.Days = k.days.of(*t)
 		out = append(out, *t)
 	}
 	return out

@@ -79,7 +79,7 @@ func TestABladeThatCracksIsFoundAndNoOther(t *testing.T) {
 		Turbines: 1, Seed: 3, Duration: 90 * 24 * time.Hour, WaveEvery: -1, Extended: true, Learning: asset.Learning{DurationS: 30 * 86400},
 		Faults: []simulate.Fault{{Component: "blade-2", Mode: asset.Crack, Onset: day(40), Failure: day(85), Growth: simulate.Growth{Law: simulate.Power, Shape: 1}}},
 	}
-	got, err := proveFarm(t.Context(), opt)
+	got, err := proveFarm(t.Context(), opt, proofModels{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func (w *works) law(c class.Class, plate asset.Nameplate, part asset.Component, 
 		if o.Rho <= -1 || o.Rho >= 1 {
 			return nil, fmt.Errorf("rho: %v is not allowed: above -1 and below 1", o.Rho)
 		}
-		return physics.NewCrack(o), nil
+		return physics.NewCrack(w.learned.crack(c, plate, l.Name, o)), nil
 	case "structure":
 		return w.structure(c, plate, part, l)
 	}

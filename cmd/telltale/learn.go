@@ -45,7 +45,7 @@ type learnedSet struct {
 	Without asset.ID `json:"without,omitempty"`
 	Lives   int      `json:"lives"`          // that ended in a failure, of the law with the most
 	Limits  int      `json:"limits"`         // features
-	Told    string   `json:"told,omitempty"` // which knowledge of lives the growth laws are told
+	Told    string   `json:"told,omitempty"` // which knowledge of lives and cracks the laws are told
 	Note    string   `json:"note,omitempty"` // what could not be learned, and why
 
 	Calibration string `json:"calibration"` // of the fused risk: expert is by hand
@@ -56,8 +56,8 @@ func learnCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "learn DIR --repo R", Short: "Learn from labelled history what earlier lives looked like",
 		Long: "Sends a dataset folder through the flow, reads its labels, and stores one parameter set for each class in the\n" +
-			"repository: the level at which parts failed, the paths that led there, how long they lived, and what healthy\n" +
-			"machines reach. backtest and run use it when they are given the same repository. With --leave-one-out there is\n" +
+			"repository: the level at which parts failed, the paths that led there, how long they lived, how measured cracks\n" +
+			"grew, and what healthy machines reach. backtest and run use it when they are given the same repository. With --leave-one-out there is\n" +
 			"a further set for each labelled asset that knows nothing of it, and backtest judges that asset by it.",
 		Example: "  telltale learn data/femto --repo data/models --leave-one-out\n  telltale backtest data/femto --repo data/models --out out/femto",
 		Args:    exactly("DIR"),
@@ -254,19 +254,23 @@ func (l *learning) set(kind string, fleet []*historian, without asset.ID) parame
 			p.Regressions[law] = fit
 		}
 	}
+	p.Cracks = learnCracks(rest)
 	for key, s := range healthySketches(rest) {
 		p.Limits[key] = s.limit()
 	}
 	return p
 }
 
-// told names the knowledge that the growth laws are told.
+// told names the knowledge that the growth and crack laws are told.
 func (p parameterSet) told() string {
 	var out []string
 	for _, law := range sortedKeys(p.Growth) {
 		if t := p.Growth[law].Told; t != "" && !slices.Contains(out, t) {
 			out = append(out, t)
 		}
+	}
+	for _, law := range sortedKeys(p.Cracks) {
+		out = append(out, fmt.Sprintf("%d cracks", p.Cracks[law].Cracks))
 	}
 	return strings.Join(out, "; ")
 }

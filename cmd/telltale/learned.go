@@ -27,8 +27,9 @@ type parameterSet struct {
 	Growth  map[string]growthLearn `json:"growth"` // by law
 	Limits  map[string]limitLearn  `json:"limits"` // by feature: what healthy machines of the class reach
 
-	Regressions map[string]regressionLearn `json:"regressions,omitempty"` // by law
-	Calibration *calibrationLearn          `json:"calibration,omitempty"` // of the fused risk; nil in sets from before there was one
+	Regressions map[string]regressionLearn    `json:"regressions,omitempty"` // by law
+	Cracks      map[string]physics.CrackPrior `json:"cracks,omitempty"`      // by law: what earlier cracks say of the next one
+	Calibration *calibrationLearn             `json:"calibration,omitempty"` // of the fused risk; nil in sets from before there was one
 }
 
 // regressionLearn is how earlier lives tell the remaining one.

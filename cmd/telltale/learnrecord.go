@@ -22,6 +22,7 @@ type historian struct {
 	labels      []dataset.Label // of this asset
 	growths     []growthPlace
 	regressions []regressionPlace
+	cracks      []crackPlace
 	fields      []features.Field // that the laws read
 	slot        map[features.Field]int
 	rows        []recordedRow
@@ -36,6 +37,7 @@ type recordedRow struct {
 	time     time.Time
 	learning bool
 	replaced []string // components that were renewed
+	speedRpm asset.Number
 	values   []float64
 }
 
@@ -66,6 +68,8 @@ func newHistorian(c class.Class, plate asset.Nameplate, labels []dataset.Label) 
 				err = r.addGrowth(law, part)
 			case "regression":
 				err = r.addRegression(law, part)
+			case "crack":
+				err = r.addCrack(law, part)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("class %s: law %s: %w", c.Kind, law.Name, err)
@@ -119,7 +123,7 @@ func (r *historian) Step(s features.Snapshot) []asset.Assessment {
 		r.first = s.Time
 	}
 	healthy := r.knownHealthy(s.Time)
-	row := recordedRow{time: s.Time, learning: s.Learning}
+	row := recordedRow{time: s.Time, learning: s.Learning, speedRpm: s.SpeedRpm}
 	for _, e := range s.Events {
 		if e.Kind == "part-replaced" {
 			row.replaced = append(row.replaced, e.Component)

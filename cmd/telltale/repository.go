@@ -34,6 +34,17 @@ func (c modelsConfig) poll() time.Duration {
 	return time.Duration(cmp.Or(c.PollS, usual) * float64(time.Second))
 }
 
+// there refuses a folder that does not exist: a slip in its name would be an empty repository.
+func (c modelsConfig) there() error {
+	if c.Repository == "" || oci.Remote(c.Repository) {
+		return nil
+	}
+	if _, err := os.Stat(c.Repository); err != nil {
+		return fmt.Errorf("--repo: %w", err)
+	}
+	return nil
+}
+
 // Environment variables of the registry's account, where the configuration names none.
 const (
 	envRegistryUser     = "TELLTALE_REGISTRY_USER"
