@@ -276,7 +276,7 @@ func (l Thermal) assess(x []float64, in *features.Snapshot) asset.Assessment {
 	a.Score, a.Limit = number(math.Max(0, score)), asset.Number(l.opt.Limit)
 	beyond := l.beyond(x)
 	a.Abnormal = score >= l.opt.Limit && beyond < 0.25 && x[thermalFilled] >= 0.5
-	a.Trust = math.Min(1, x[thermalFilled]*2) / (1 + 16*beyond*beyond)
+	a.Trust = math.Min(1, x[thermalFilled]*2)
 	if a.Abnormal {
 		a.Modes = map[asset.Mode]float64{asset.Overheating: 0.6}
 	}
