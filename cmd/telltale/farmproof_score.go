@@ -219,7 +219,7 @@ func printFigures(to io.Writer, seeds, turbines int, rows []proofFigure) error {
 	w := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "figure\tvalue\tinterval\tfrom\tgoal\t")
 	for _, f := range rows {
-		fmt.Fprintf(w, "%s\t%.3f\t%.3f – %.3f\t%d of %.4g\t%s\t%s\n", f.Name, float64(f.X), float64(f.Lo), float64(f.Hi), f.K, f.N, f.Goal, f.Verdict())
+		fmt.Fprintf(w, "%s\t%s\t%s – %s\t%d of %.4g\t%s\t%s\n", f.Name, shown(f.X, "%.3f"), shown(f.Lo, "%.3f"), shown(f.Hi, "%.3f"), f.K, f.N, f.Goal, f.Verdict())
 	}
 	return w.Flush()
 }
