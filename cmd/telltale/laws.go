@@ -97,11 +97,13 @@ func declares(plate asset.Nameplate, key string) bool {
 	return false
 }
 
-// placed turns "*/rms" into the keys of the component's own channels and drops
-// those that the asset does not have.
+// placed turns "*/rms" into the keys of the component's own channels, writes the
+// component's name for {component}, as metrics have it: blade_1 for blade-1, and drops the
+// keys that the asset does not have.
 func placed(keys []string, plate asset.Nameplate, part asset.Component) []string {
 	var out []string
 	for _, k := range keys {
+		k = strings.ReplaceAll(k, "{component}", strings.ReplaceAll(part.Name, "-", "_"))
 		name, feature, _ := strings.Cut(k, "/")
 		for _, ch := range plate.Channels {
 			if (name == "*" && (ch.Component == part.Name || ch.Component == "")) || name == ch.Name {
