@@ -131,15 +131,17 @@ func (t proofTurbine) truthOn(unit string, from time.Time) (failing, counts bool
 }
 
 // viewGroups are the faults by which views have a source that reads what they change in
-// the simulated turbine: no law and no shipped model reads blade frequencies, gear lines
-// or levels; the law of growth reads the lines of rolling bearings; everybody reads heat.
+// the simulated turbine: only the blade's structure reads its frequencies, only rules read
+// gear lines and levels; the law of growth reads the lines of rolling bearings beside them;
+// everybody reads heat.
 var viewGroups = []struct {
 	name  string
 	modes []asset.Mode // none: every one
 	seen  []string     // by these views
 }{
 	{"all faults", nil, viewNames[1:]},
-	{"rules alone can see", []asset.Mode{asset.Crack, asset.GearTooth, asset.Imbalance, asset.Misalignment}, viewNames[3:]},
+	{"physics alone can see", []asset.Mode{asset.Crack}, viewNames[2:3]},
+	{"rules alone can see", []asset.Mode{asset.GearTooth, asset.Imbalance, asset.Misalignment}, viewNames[3:]},
 	{"bearing defects", []asset.Mode{asset.InnerRace, asset.OuterRace, asset.RollingElement}, viewNames[2:]},
 	{"faults that heat", []asset.Mode{asset.Overheating, asset.Lubrication, asset.Electrical, asset.Wear}, viewNames[1:]},
 }
