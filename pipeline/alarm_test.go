@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/features"
 )
 
 // TestASensorThatIsInOrderAgainClosesItsAlert: where nothing else judges the component,
@@ -62,5 +63,23 @@ func TestAnAlertIsConfirmedOnceWhileItsSignsLast(t *testing.T) {
 	}
 	if got := confirmed(30); len(got) != 0 {
 		t.Errorf("confirmed at %v, though the signs passed", got)
+	}
+}
+
+func TestAnAlertDoesNotOutliveItsPart(t *testing.T) {
+	plate := asset.Nameplate{ID: "t", Components: []asset.Component{{Name: "blade-1"}}}
+	l := &line{Line: &Line{Plate: plate}, fusions: []*fusion{{opt: FusionOptions{}.withDefaults()}}, alarms: []*alarm{{opt: AlarmOptions{DwellH: 12}.withDefaults()}}}
+	for i := range 100 {
+		m := &moment{line: l, snapshot: features.Snapshot{Time: epoch.Add(time.Duration(i) * time.Hour)}}
+		m.said = []asset.Assessment{{Component: "blade-1", View: asset.Derived, Source: "law", Time: m.snapshot.Time, Trust: 1, FailP: 0.9, Score: 1, Limit: 1, P: asset.Missing(), RUL: asset.NoRUL()}}
+		if i >= 20 {
+			m.snapshot.Renewed = []string{"blade-1"}
+		}
+		for _, r := range l.fuse(m) {
+			l.alarm(r)
+		}
+		if open := l.alarms[0].Open != nil; open != (i >= 3 && i < 32) {
+			t.Fatalf("hour %d: open %v, replaced at 20, dwells 12", i, open)
+		}
 	}
 }

@@ -157,8 +157,12 @@ func (l *line) fuse(m *moment) []asset.Risk {
 			continue
 		}
 		r := l.fusions[i].verdict(l.Plate.ID, c.Name, m.snapshot.Time)
-		if m.snapshot.Learning || slices.Contains(m.snapshot.Renewed, c.Name) {
+		renewed := slices.Contains(m.snapshot.Renewed, c.Name)
+		if m.snapshot.Learning || renewed {
 			r.Risk, r.Anomaly = asset.Missing(), false
+		}
+		if renewed {
+			l.alarms[i].Marks = nil // of the old part: its alert may clear while the new one is learned
 		}
 		out = append(out, r)
 	}
