@@ -99,6 +99,7 @@ type fusion struct {
 	opinions []opinion // sorted by view, source
 	modes    map[asset.Mode]float64
 	mode     asset.Mode // running diagnosis
+	seen     onset
 }
 
 // hear replaces what the assessment's source said before.
@@ -135,7 +136,6 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 	}
 	r.LLR = o.llr
 	f.scores(&r, now)
-	r.RUL = f.remaining(now)
 	f.diagnose(&r, now, sensor)
 	if len(witnesses) > 0 {
 		r.Risk = asset.Number(f.opt.posterior(witnesses, -1))
@@ -145,6 +145,8 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 			r.Evidence = append(r.Evidence, conflicting(r.Certainty.Conflict))
 		}
 	}
+	f.seen.follow(&r, f.opt.AnomalyRisk, time.Duration(4*f.opt.HalfLifeH*float64(time.Hour)))
+	r.RUL = f.remaining(now)
 	share(r.Sources)
 	slices.SortStableFunc(r.Evidence, func(a, b asset.Evidence) int { return cmp.Compare(weight(b), weight(a)) })
 	return r

@@ -159,6 +159,7 @@ func (l *line) fuse(m *moment) []asset.Risk {
 		r := l.fusions[i].verdict(l.Plate.ID, c.Name, m.snapshot.Time)
 		if m.snapshot.Learning || slices.Contains(m.snapshot.Renewed, c.Name) {
 			r.Risk, r.Anomaly = asset.Missing(), false
+			l.fusions[i].seen = onset{}
 		}
 		out = append(out, r)
 	}
