@@ -24,6 +24,7 @@ type FusionOptions struct {
 	Groups    map[string]asset.Group  // of a source, channel or metric, over what its kind or unit says
 	Modes     bool                    // failure modes are independent: one probability each, joined by noisy-OR
 	Leak      float64                 // probability of a failure that no mode explains, with Modes; default 0
+	LivesSeen bool                    // forecasts of the condition are learned from earlier lives
 	Curve     Curve                   // from the summed log likelihood ratio to the calibrated one; default: as it is
 }
 

@@ -11,20 +11,21 @@ import (
 // forecast stands for the failure to come; forecasts whose span from P10 to P90 meets
 // its span are about the same failure and are pooled with it. One that begins after it
 // has ended speaks of another, later end (competing risks): it changes nothing. Once
-// degradation is visible its age is one more forecast, and the life that is used up, an
-// age of the healthy part, is none.
+// degradation is visible its age is one more forecast, beside which only those that
+// earlier lives taught need no other, and the life that is used up, an age of the healthy
+// part, is none.
 func (f *fusion) remaining(now time.Time) asset.RUL {
 	var all []forecast
 	visible := !f.seen.Since.IsZero()
-	if visible {
-		all = append(all, forecast{f.seen.remaining(now, f.opt.HorizonH), ageTrust})
-	}
 	for i := range f.opinions {
 		o := &f.opinions[i]
 		if o.Trust <= 0 || f.stale(o, now) || isSensor(o.Assessment) || !o.RUL.P50.Known() || visible && o.Group == asset.GroupUsage {
 			continue
 		}
 		all = append(all, forecast{o.RUL, math.Min(o.Trust, 1) * aged(1, now.Sub(o.Time).Hours(), f.opt.halfLife(o.Group))})
+	}
+	if visible && (len(all) == 0 || !f.opt.LivesSeen) {
+		all = append(all, forecast{f.seen.remaining(now, f.opt.HalfLifeH, f.opt.HorizonH), ageTrust})
 	}
 	if len(all) == 0 {
 		return asset.NoRUL()

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"math"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -32,16 +33,13 @@ func (o *onset) over(now time.Time, lasts time.Duration) bool {
 	return now.Sub(o.Last) > max(o.Last.Sub(o.Since), lasts)
 }
 
-// leads is how many median leads, from first sight to failure, the horizon holds: it is
-// declared so that failures lie within it, and a source that sees one coming sees three
-// of four within the horizon, S(horizon) = 1/(1 + leads).
-const leads = 3
-
 // remaining is the remaining life of a part that is known to degrade since a time, and
 // of which nothing else is known: S(r) = s/(s + r), s = lead + age. From s = lead at
 // first sight the law goes on by itself as the part survives; for an age beyond the
-// lead it is Gott's (1993, Nature 363:315), whose P10 to P90 is 1/9 to 9 times.
-func (o *onset) remaining(now time.Time, horizonH float64) asset.RUL {
-	s := horizonH/leads + now.Sub(o.Since).Hours()
+// lead it is Gott's (1993, Nature 363:315), whose P10 to P90 is 1/9 to 9 times. The
+// median lead is the middle, by ratio, of the shortest that evidence can give, in which
+// it halves, and the horizon, within which failures are declared to be seen coming.
+func (o *onset) remaining(now time.Time, shortestH, horizonH float64) asset.RUL {
+	s := math.Sqrt(shortestH*horizonH) + now.Sub(o.Since).Hours()
 	return asset.RUL{P10: asset.Number(s / 9), P50: asset.Number(s), P90: asset.Number(9 * s), Soon: asset.Number(asset.SoonH / (asset.SoonH + s))}
 }

@@ -15,13 +15,13 @@ func sight(at time.Duration, risk float64) *asset.Risk {
 func TestRemainingLifeOfVisibleDegradation(t *testing.T) {
 	var o onset
 	o.follow(sight(0, 0.5), 0.2, time.Hour)
-	first := o.remaining(epoch, 300)
+	first := o.remaining(epoch, 25, 400)
 	if first.P10 != 100./9 || first.P50 != 100 || first.P90 != 900 {
-		t.Errorf("at first sight %+v, want a third of the horizon, and a ninth and nine times of it", first)
+		t.Errorf("at first sight %+v, want the middle of 25 h and 400 h, and a ninth and nine times of it", first)
 	}
 	// What the law says at first sight it says later, given that the part lives on.
 	survives := func(h float64) float64 { return 100 / (100 + h) }
-	later := o.remaining(epoch.Add(50*time.Hour), 300)
+	later := o.remaining(epoch.Add(50*time.Hour), 25, 400)
 	for q, r := range map[float64]asset.Number{0.1: later.P10, 0.5: later.P50, 0.9: later.P90} {
 		if got := 1 - survives(50+float64(r))/survives(50); math.Abs(got-q) > 1e-12 {
 			t.Errorf("quantile %v of the law at 50 h is its %v", q, got)
@@ -59,7 +59,14 @@ func TestUsedLifeDoesNotPutOffVisibleDegradation(t *testing.T) {
 		t.Errorf("median of a healthy part %v, want that of its life, 3000", r.P50)
 	}
 	alarmed := said(asset.Ruled, "level", epoch, 1e-6)
-	if r := heard(FusionOptions{CapRule: 3.5}, usage, alarmed).RUL; r.P50 != 720 || r.P10 != 80 || r.P90 != 6480 {
-		t.Errorf("remaining life of a part that degrades visibly is %+v, want 80, 720, 6480", r)
+	if r := heard(FusionOptions{CapRule: 3.5}, usage, alarmed).RUL; math.Abs(float64(r.P50)-math.Sqrt(24*2160)) > 1e-9 || r.P10 >= r.P50 || r.P90 != 9*r.P50 {
+		t.Errorf("remaining life of a part that degrades visibly is %+v, want 228 h and a ninth and nine times of it", r)
+	}
+	law := lives(asset.Derived, "growth", 0.9, 30, 40, 50)
+	if r := heard(FusionOptions{CapRule: 3.5, LivesSeen: true}, alarmed, law).RUL; r.P10 != 30 || r.P90 != 50 {
+		t.Errorf("beside a law that knows earlier lives the age made it %+v", r)
+	}
+	if r := heard(FusionOptions{CapRule: 3.5}, alarmed, law).RUL; !(r.P90 > 500) {
+		t.Errorf("the slope alone settles it: %+v", r)
 	}
 }
