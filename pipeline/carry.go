@@ -33,6 +33,7 @@ type carriedFusion struct {
 	Opinions []asset.Assessment     `json:"opinions"`
 	Modes    map[asset.Mode]float64 `json:"modes,omitempty"`
 	Mode     asset.Mode             `json:"mode"`
+	Seen     onset                  `json:"seen"`
 }
 
 // save adds the parts that changed to the effects.
@@ -47,7 +48,7 @@ func (l *line) save(to map[StateKey][]byte) error {
 		}
 	}
 	for _, f := range l.fusions {
-		cf := carriedFusion{Modes: f.modes, Mode: f.mode}
+		cf := carriedFusion{Modes: f.modes, Mode: f.mode, Seen: f.seen}
 		for _, o := range f.opinions {
 			cf.Opinions = append(cf.Opinions, o.Assessment)
 		}
@@ -110,7 +111,7 @@ func (l *line) load(parts map[string][]byte) error {
 		l.waiting[from] = true
 	}
 	for i, f := range c.Fusions[:min(len(c.Fusions), len(l.fusions))] {
-		l.fusions[i].modes, l.fusions[i].mode = f.Modes, f.Mode
+		l.fusions[i].modes, l.fusions[i].mode, l.fusions[i].seen = f.Modes, f.Mode, f.Seen
 		for _, a := range f.Opinions {
 			l.fusions[i].opinions = append(l.fusions[i].opinions, opinion{a})
 		}

@@ -24,6 +24,7 @@ type FusionOptions struct {
 	Groups    map[string]asset.Group  // of a source, channel or metric, over what its kind or unit says
 	Modes     bool                    // failure modes are independent: one probability each, joined by noisy-OR
 	Leak      float64                 // probability of a failure that no mode explains, with Modes; default 0
+	LivesSeen bool                    // forecasts of the condition are learned from earlier lives
 	Curve     Curve                   // from the summed log likelihood ratio to the calibrated one; default: as it is
 }
 
@@ -99,6 +100,7 @@ type fusion struct {
 	opinions []opinion // sorted by view, source
 	modes    map[asset.Mode]float64
 	mode     asset.Mode // running diagnosis
+	seen     onset
 }
 
 // hear replaces what the assessment's source said before.
@@ -135,7 +137,6 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 	}
 	r.LLR = o.llr
 	f.scores(&r, now)
-	r.RUL = f.remaining(now)
 	f.diagnose(&r, now, sensor)
 	if len(witnesses) > 0 {
 		r.Risk = asset.Number(f.opt.posterior(witnesses, -1))
@@ -145,6 +146,8 @@ func (f *fusion) verdict(id asset.ID, component string, now time.Time) asset.Ris
 			r.Evidence = append(r.Evidence, conflicting(r.Certainty.Conflict))
 		}
 	}
+	f.seen.follow(&r, f.opt.AnomalyRisk, time.Duration(4*f.opt.HalfLifeH*float64(time.Hour)))
+	r.RUL = f.remaining(now)
 	share(r.Sources)
 	slices.SortStableFunc(r.Evidence, func(a, b asset.Evidence) int { return cmp.Compare(weight(b), weight(a)) })
 	return r

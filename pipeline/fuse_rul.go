@@ -10,23 +10,31 @@ import (
 // remaining pools the remaining lives that trusted sources forecast. The soonest
 // forecast stands for the failure to come; forecasts whose span from P10 to P90 meets
 // its span are about the same failure and are pooled with it. One that begins after it
-// has ended speaks of another, later end (competing risks): it changes nothing.
+// has ended speaks of another, later end (competing risks): it changes nothing. Once
+// degradation is visible its age is one more forecast, beside which only those that
+// earlier lives taught need no other, and the life that is used up, an age of the healthy
+// part, is none.
 func (f *fusion) remaining(now time.Time) asset.RUL {
 	var all []forecast
-	soonest := -1
+	visible := !f.seen.Since.IsZero()
 	for i := range f.opinions {
 		o := &f.opinions[i]
-		if o.Trust <= 0 || f.stale(o, now) || isSensor(o.Assessment) || !o.RUL.P50.Known() {
+		if o.Trust <= 0 || f.stale(o, now) || isSensor(o.Assessment) || !o.RUL.P50.Known() || visible && o.Group == asset.GroupUsage {
 			continue
 		}
-		weight := math.Min(o.Trust, 1) * aged(1, now.Sub(o.Time).Hours(), f.opt.halfLife(o.Group))
-		all = append(all, forecast{o.RUL, weight})
-		if n := len(all) - 1; soonest < 0 || o.RUL.P50 < all[soonest].rul.P50 {
-			soonest = n
-		}
+		all = append(all, forecast{o.RUL, math.Min(o.Trust, 1) * aged(1, now.Sub(o.Time).Hours(), f.opt.halfLife(o.Group))})
 	}
-	if soonest < 0 {
+	if visible && (len(all) == 0 || !f.opt.LivesSeen) {
+		all = append(all, forecast{f.seen.remaining(now, f.opt.HalfLifeH, f.opt.HorizonH), ageTrust})
+	}
+	if len(all) == 0 {
 		return asset.NoRUL()
+	}
+	soonest := 0
+	for i, c := range all {
+		if c.rul.P50 < all[soonest].rul.P50 {
+			soonest = i
+		}
 	}
 	var same []forecast
 	for _, c := range all {
@@ -36,6 +44,10 @@ func (f *fusion) remaining(now time.Time) asset.RUL {
 	}
 	return pool(same, all[soonest].rul)
 }
+
+// ageTrust is how far a remaining life that follows from an age alone is believed, as a
+// growth law believes its own.
+const ageTrust = 0.3
 
 // forecast is one source's remaining life, and how far it is believed.
 type forecast struct {

@@ -160,6 +160,7 @@ func (l *line) fuse(m *moment) []asset.Risk {
 		renewed := slices.Contains(m.snapshot.Renewed, c.Name)
 		if m.snapshot.Learning || renewed {
 			r.Risk, r.Anomaly = asset.Missing(), false
+			l.fusions[i].seen = onset{}
 		}
 		if renewed {
 			l.alarms[i].Marks = nil // of the old part: its alert may clear while the new one is learned

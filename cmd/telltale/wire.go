@@ -133,7 +133,9 @@ func fusionOptions(c class.Class) pipeline.FusionOptions {
 // fusion is what the class says, under what was learned.
 func (w *works) fusion(c class.Class, plate asset.Nameplate) pipeline.FusionOptions {
 	o := fusionOptions(c)
-	if p, ok := w.learned.of(c, plate); ok && p.Calibration != nil {
+	p, ok := w.learned.of(c, plate)
+	o.LivesSeen = ok && len(p.Growth)+len(p.Regressions) > 0
+	if ok && p.Calibration != nil {
 		p.Calibration.into(&o)
 	}
 	return o
