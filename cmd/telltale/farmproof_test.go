@@ -47,7 +47,7 @@ func proved() []proofTurbine {
 			{Component: "rotor", Mode: asset.SensorFault, Opened: day(220), Order: at(220), Work: at(221), Activity: "inspection"},
 		}},
 		{Asset: "b", Begin: day(60), End: day(365), Alerts: []proofAlert{
-			{Component: "generator", Mode: asset.Overheating, Opened: day(300), Order: at(300), Work: at(301), Activity: "inspection"},
+			{Component: "generator", Mode: asset.Overheating, Opened: day(300), Cleared: at(310), Order: at(300), Work: at(301), Activity: "inspection"},
 		}},
 	}
 }
@@ -112,6 +112,16 @@ func TestEconomicsRewardWhatIsPrevented(t *testing.T) {
 	}
 	if f := float64(e.Strategies[2].Failures.Mean); !(f > 0 && f < 1/years) {
 		t.Errorf("fixed intervals prevent %g", f)
+	}
+	early := proved() // looks on day 120 and 148 find nothing, the one on day 176 does
+	early[0].Alerts[0] = proofAlert{Component: "gearbox", Mode: asset.Unknown, Opened: early[0].Fault.Onset, Order: early[1].Alerts[0].Order, Activity: "inspection"}
+	early[0].Alerts[0].Work = new(early[0].Fault.Onset.Add(20 * 24 * time.Hour))
+	again, err := economicsOf(early)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := float64(again.Strategies[0].Cost.Mean), (10+24*0.048+3*(1+4*0.048)+1.5+4*0.048)/years; math.Abs(got-want) > 1e-9 {
+		t.Errorf("three looks and a repair %g, want %g", got, want)
 	}
 	missed := proved()
 	missed[0].Alerts = nil

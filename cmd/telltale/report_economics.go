@@ -49,10 +49,11 @@ type turbineYear struct{ cost, downH, failures, orders float64 }
 
 // How the strategies work (house choices; the note says them).
 const (
+	lookAgain   = 28 * 24 * time.Hour
 	fixedEvery  = 182 * 24.0 // hours between two looks at everything
 	fixedPhases = 13         // over which the first visit is averaged
 	hoursOfYear = 8766.0     // of a mean Gregorian year
-	economyNote = "Simulated turbines, of which more fail in a year than real ones do: compare strategies, not sums. Costs are those of the class wind-turbine. A false repair order is paid in full. Fixed intervals: a look at every unit twice a year, averaged over when the first one falls."
+	economyNote = "Simulated turbines, of which more fail in a year than real ones do: compare strategies, not sums. Costs are those of the class wind-turbine. A false repair order is paid in full. A look that finds nothing is repeated every four weeks while the alert stands. Fixed intervals: a look at every unit twice a year, averaged over when the first one falls."
 )
 
 // purse prices outcomes with the class's costs.
@@ -113,8 +114,8 @@ func (p purse) runToFailure(t proofTurbine) (o turbineYear) {
 }
 
 // predictive follows the orders: the first that reaches the failing unit in time
-// prevents the failure; a look finds what is detectable and is followed by a repair
-// when the parts are there.
+// prevents the failure; a look finds what is detectable, is repeated while it finds nothing
+// and the alert stands, and is followed by a repair when the parts are there.
 func (p purse) predictive(t proofTurbine) (o turbineYear) {
 	fixed := false
 	for _, a := range t.Alerts {
@@ -132,24 +133,21 @@ func (p purse) predictive(t proofTurbine) (o turbineYear) {
 		}
 		o.orders++
 		look := a.Activity == string(workorders.Inspection)
-		if !hit {
-			if look {
-				p.add(&o, c.InspectionKEUR, p.class.Orders.InspectDownH, lost)
-			} else {
-				p.add(&o, c.PlannedKEUR, c.PlannedDownH, lost)
-			}
+		if !hit && !look {
+			p.add(&o, c.PlannedKEUR, c.PlannedDownH, lost)
 			continue
 		}
 		work := *a.Work
 		if look {
-			if !work.Before(f.Failure) {
+			looks, at, found := a.looks(t, hit)
+			for range looks {
+				p.add(&o, c.InspectionKEUR, p.class.Orders.InspectDownH, lost)
+			}
+			o.orders += max(float64(looks-1), 0)
+			if !found {
 				continue
 			}
-			p.add(&o, c.InspectionKEUR, p.class.Orders.InspectDownH, lost)
-			if work.Before(f.Detectable) {
-				continue
-			}
-			work = work.Add(c.PartsLead)
+			work = at.Add(c.PartsLead)
 		}
 		if work.Before(f.Failure) {
 			p.add(&o, c.PlannedKEUR, c.PlannedDownH, lost)
@@ -162,6 +160,25 @@ func (p purse) predictive(t proofTurbine) (o turbineYear) {
 		o.failures++
 	}
 	return o
+}
+
+// looks are those that an order for an inspection leads to: the first at its time, others
+// every lookAgain while the alert stands and nothing was found. What an alert is about is
+// found once it is detectable; at is when.
+func (a proofAlert) looks(t proofTurbine, hit bool) (n int, at time.Time, found bool) {
+	until := t.End
+	if hit {
+		until = t.Fault.Failure
+	}
+	if a.Cleared != nil && a.Cleared.Before(until) {
+		until = *a.Cleared
+	}
+	for at = *a.Work; n == 0 && (!hit || at.Before(until)) || at.Before(until); at = at.Add(lookAgain) {
+		if n++; hit && !at.Before(t.Fault.Detectable) {
+			return n, at, true
+		}
+	}
+	return n, at, false
 }
 
 // fixed looks at everything every fixedEvery hours, averaged over the first visit.
