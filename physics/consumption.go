@@ -187,4 +187,4 @@ func (c consumption) quantities() []Quantity {
 }
 
 // tenth is the used share at which a tenth of such parts has failed.
-func tenth(scatter float64) float64 { return math.Exp(-1.2815515655446004 * scatter) }
+func tenth(scatter float64) float64 { return math.Exp(-normalP90 * scatter) }

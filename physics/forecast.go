@@ -2,6 +2,7 @@ package physics
 
 import (
 	"math"
+	"slices"
 
 	"github.com/telltale-iot/telltale/asset"
 )
@@ -99,17 +100,17 @@ func (l Growth) remainder(x []float64) (distance, variance float64) {
 	return math.Max(1-x[growthLevel], 0.02), x[growthP00] + l.opt.ThresholdSd*l.opt.ThresholdSd
 }
 
-// extrapolate lets the slope go on, N(m, s²) with the threshold's uncertainty
-// added to first order. Without diffusion the quantiles are in closed form.
+// extrapolate lets the growth go on without knowing of other lives.
 func (l Growth) extrapolate(x []float64) forecast {
 	k := l.trend(x)
 	d, v := l.remainder(x)
-	k.P11 = math.Max(0, k.P11) + (v/(d*d)+0.09)*k.Slope*k.Slope // 0.09: the pace changes by 0.3 of itself
-	f := forecast{failP: worth(k.reaches(d, l.opt.HorizonH)), trust: 0.8, basis: "extrapolated"}
+	f := forecast{trust: 0.8, basis: "extrapolated"}
 	if l.opt.Diffusion <= 0 {
-		f.rul = tidy(k.until(d, 0.1), k.until(d, 0.5), k.until(d, 0.9), k.reaches(d, asset.SoonH))
+		m, step := paced(k, d, v)
+		f.failP, f.rul = worth(m.below(l.opt.HorizonH, step)), m.life(step)
 		return f
 	}
+	k.P11 = math.Max(0, k.P11) + (v/(d*d)+0.09)*k.Slope*k.Slope // 0.09: the pace changes by 0.3 of itself
 	const n = 15
 	m := make(mixture, 0, n)
 	for i := range n {
@@ -127,29 +128,15 @@ func (l Growth) quantiles(m mixture, around float64) asset.RUL {
 	return tidy(at(0.1), at(0.5), at(0.9), cdf(asset.SoonH))
 }
 
-// posterior weighs remaining lives r on a logarithmic grid: the prior's mass times
-// the likelihood of the slope seen, where growth shows, times that of being so far
-// at that share of life, where earlier lives are known. A fifth of the prior stays:
-// growth may change its ways.
+// posterior weighs remaining lives r: the prior times the likelihood of the slope seen,
+// where growth shows, times that of being so far at that share of life, where earlier
+// lives are known.
 func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
-	const n = 240
 	k := l.trend(x)
 	d, v := l.remainder(x)
-	lo := math.Log(p.quantile(0.5)) - 4*math.Ln10
-	step := 7 * math.Ln10 / n
-	m := make(mixture, 0, n)
-	mass := make([]float64, n)
-	best, total := math.Inf(-1), 0.0
-	before, untilted := p.cdf(math.Exp(lo)), p.tilt(0)
-	for i := range n {
-		r, after := math.Exp(lo+(float64(i)+0.5)*step), p.cdf(math.Exp(lo+float64(i+1)*step))
-		mass[i] = math.Max(after-before, 0) * math.Exp(math.Min(p.tilt(r)-untilted, 500))
-		total += mass[i]
-		w := math.Log(math.Max(mass[i], 1e-300))
-		before = after
+	kept, step := weighed(p, d, func(r float64) (w float64) {
 		if visible {
-			mean := d / r
-			w += l.pace(k, mean, v/(d*d))
+			w = pace(k, d/r, v/(d*d))
 		}
 		if len(l.opt.Paths) > 0 {
 			w += l.alongPaths(k, p.age/(p.age+r))
@@ -157,19 +144,17 @@ func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 		if l.alike.known() {
 			w += l.alike.logLikelihood(k, p.age-l.opt.StartAgeH, p.age/(p.age+r))
 		}
-		best = math.Max(best, w)
-		m = append(m, node{d / r, d, w})
-	}
-	kept := l.settled(m, mass, best, total)
+		return w
+	})
 	f := forecast{trust: 0.6, basis: "weighed against earlier lives"}
 	if visible {
 		f.trust, f.basis = 0.9, "growth weighed against the life expected"
 	}
 	if l.opt.Diffusion > 0 {
+		kept = kept.worthwhile()
 		f.failP, f.rul = kept.cdf(l.opt.Diffusion, l.opt.HorizonH), l.quantiles(kept, p.quantile(0.5))
 	} else {
-		f.failP = kept.below(l.opt.HorizonH, step)
-		f.rul = tidy(kept.at(0.1, step), kept.at(0.5, step), kept.at(0.9, step), kept.below(asset.SoonH, step))
+		f.failP, f.rul = kept.below(l.opt.HorizonH, step), kept.life(step)
 	}
 	switch {
 	case visible:
@@ -180,27 +165,52 @@ func (l Growth) posterior(x []float64, p prior, visible bool) forecast {
 	return f
 }
 
-// settled makes weights of log likelihoods and mixes a fifth of the prior in.
-func (l Growth) settled(m mixture, mass []float64, best, total float64) mixture {
-	var sum float64
+// weighed is the prior's mass on a logarithmic grid of remaining lives, step apart in
+// ln r, times a likelihood. A fifth of the prior stays: growth may change its ways.
+func weighed(p prior, distance float64, logLikelihood func(r float64) float64) (m mixture, step float64) {
+	const n = 240
+	lo := math.Log(p.quantile(0.5)) - 4*math.Ln10
+	step = 7 * math.Ln10 / n
+	m = make(mixture, 0, n)
+	mass := make([]float64, n)
+	best, total, sum := math.Inf(-1), 0.0, 0.0
+	before, untilted := p.cdf(math.Exp(lo)), p.tilt(0)
+	for i := range n {
+		r, after := math.Exp(lo+(float64(i)+0.5)*step), p.cdf(math.Exp(lo+float64(i+1)*step))
+		mass[i] = math.Max(after-before, 0) * math.Exp(math.Min(p.tilt(r)-untilted, 500))
+		total += mass[i]
+		before = after
+		w := math.Log(math.Max(mass[i], 1e-300)) + logLikelihood(r)
+		best = math.Max(best, w)
+		m = append(m, node{distance / r, distance, w})
+	}
 	for i := range m {
 		m[i].weight = math.Exp(m[i].weight - best)
 		sum += m[i].weight
 	}
-	kept := m[:0]
-	for i, q := range m {
-		if q.weight = 0.8*q.weight/sum + 0.2*mass[i]/math.Max(total, 1e-300); q.weight > 1e-7 || l.opt.Diffusion <= 0 {
-			kept = append(kept, q)
-		}
+	for i, q := range mass {
+		m[i].weight = 0.8*m[i].weight/sum + 0.2*q/math.Max(total, 1e-300)
 	}
-	return kept
+	return m, step
+}
+
+// worthwhile drops nodes that no sum would notice.
+func (m mixture) worthwhile() mixture {
+	return slices.DeleteFunc(m, func(n node) bool { return n.weight <= 1e-7 })
+}
+
+// paced is the remaining life of a growth of which nothing else is known: what its pace
+// gives, as uncertain as Gott's law, weighed by that pace. variance is that of the distance.
+func paced(k Trend, distance, variance float64) (m mixture, step float64) {
+	p := prior{age: distance / k.Slope, factor: 1}
+	return weighed(p, distance, func(r float64) float64 { return pace(k, distance/r, variance/(distance*distance)) })
 }
 
 // pace is the log likelihood of the trend's slope when the mean slope from now on
 // is the given one: normal with the trend's own variance, that of the way still to
 // go (as a share of it, squared), and that of a pace that changes, 0.3 of the
 // slope towards slower and the whole of it towards faster: damage accelerates.
-func (l Growth) pace(k Trend, slope, way float64) float64 {
+func pace(k Trend, slope, way float64) float64 {
 	change := 0.3
 	if slope > k.Slope {
 		change = 1
@@ -230,9 +240,9 @@ func logNormal(d, v float64) float64 {
 // quantiles between the neighbouring path points as a two-sided normal.
 func (l Growth) alongPaths(k Trend, u float64) float64 {
 	q := pathAt(l.opt.Paths, u)
-	sd := (q.P50 - q.P10) / 1.2815515655446004
+	sd := (q.P50 - q.P10) / normalP90
 	if k.Level > q.P50 {
-		sd = (q.P90 - q.P50) / 1.2815515655446004
+		sd = (q.P90 - q.P50) / normalP90
 	}
 	v := math.Max(sd*sd, 0.05*0.05) + k.P00
 	return logNormal(k.Level-q.P50, v)
@@ -276,3 +286,11 @@ func (m mixture) at(q, step float64) float64 {
 	}
 	return math.Inf(1)
 }
+
+// life is the remaining life on such a grid.
+func (m mixture) life(step float64) asset.RUL {
+	return tidy(m.at(0.1, step), m.at(0.5, step), m.at(0.9, step), m.below(asset.SoonH, step))
+}
+
+// normalP90 is how far P90 lies from the median of a normal distribution, in standard deviations.
+const normalP90 = 1.2815515655446004

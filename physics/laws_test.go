@@ -367,5 +367,5 @@ func ExampleGrowth() {
 	}
 	fmt.Printf("way to failure %.2f, half of such parts fail within %.0f h\n", float64(a.Score), float64(a.RUL.P50))
 	// Output:
-	// way to failure 0.83, half of such parts fail within 31 h
+	// way to failure 0.83, half of such parts fail within 36 h
 }

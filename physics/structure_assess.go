@@ -89,10 +89,12 @@ func (l *Structure) shifted(a *asset.Assessment, x []float64, v verdict, seen []
 	rate, variance := v.rate(l.tables, seen)
 	settled := x[structCracked] > 2*l.opt.MemoryH // until then a step reads as a slope
 	if sd := math.Sqrt(variance); settled && rate > 1.2816*sd {
-		t := Trend{Level: v.Loss, Slope: rate, P11: variance + 0.09*rate*rate} // 0.09: the pace changes by 0.3 of itself
-		d := math.Max(l.opt.FailLoss-v.Loss, 0)
-		a.RUL = tidy(t.until(d, 0.1), t.until(d, 0.5), t.until(d, 0.9), v.Crack*t.reaches(d, asset.SoonH))
-		a.FailP = number(worth(v.Crack * t.reaches(d, l.opt.HorizonH)))
+		d := math.Max(l.opt.FailLoss-v.Loss, 0.02*l.opt.FailLoss)
+		width := (v.LossP90 - v.LossP10) / (2 * normalP90)
+		m, step := paced(Trend{Level: v.Loss, Slope: rate, P11: variance}, d, width*width)
+		a.RUL = m.life(step)
+		a.RUL.Soon *= asset.Number(v.Crack)
+		a.FailP = number(worth(v.Crack * m.below(l.opt.HorizonH, step)))
 		last := &a.Evidence[len(a.Evidence)-1]
 		last.Text += fmt.Sprintf("; it grows by %.2g %% a day", 2400*rate)
 	}
