@@ -54,11 +54,3 @@ func (k *Trend) until(distance, p float64) float64 {
 	}
 	return distance / v
 }
-
-// reaches is the probability that the slope covers the distance within h hours.
-func (k *Trend) reaches(distance, h float64) float64 {
-	if distance <= 0 {
-		return 1
-	}
-	return normalCDF((k.Slope - distance/h) / math.Max(math.Sqrt(math.Max(0, k.P11)), 1e-300))
-}

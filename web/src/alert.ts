@@ -153,6 +153,10 @@ function steps(a: AlertDetail): [string, string][] {
   const all: [string, string][] = [[a.opened, `Opened as ${words.mode(a.mode) || "fault"}, ${words.severity(a.severity).toLowerCase()}, at ${words.percent(a.risk)} risk`]]
   for (const c of a.changes ?? []) {
     if (c.what === "cleared") continue
+    if (c.what === "confirmed") {
+      all.push([c.time, `Confirmed: its signs have lasted, ${words.percent(c.risk)} risk`])
+      continue
+    }
     all.push([c.time, c.what === "mode" ? `Diagnosis now: ${words.mode(c.mode)}, at ${words.percent(c.risk)} risk` : `Severity now: ${words.severity(c.severity).toLowerCase()}, at ${words.percent(c.risk)} risk`])
   }
   for (const o of a.orders) all.push([o.created, `Work order made: ${o.title}`])
