@@ -19,7 +19,7 @@ func TestTheFusedViewIsWhatTheRunSaid(t *testing.T) {
 	dir := t.TempDir()
 	farm, out := filepath.Join(dir, "farm"), filepath.Join(dir, "out")
 	for _, args := range [][]string{
-		{"simulate", "--out", farm, "--turbines", "2", "--for", "240h", "--wave-every", "24h", "--learning", "48h"},
+		{"simulate", "--out", farm, "--turbines", "2", "--for", "240h", "--wave-every", "12h", "--learning", "48h", "--seed", "2"},
 		{"backtest", farm, "--out", out, "-q"},
 	} {
 		if e := telltale(t, args...); e.code != 0 {
