@@ -48,6 +48,9 @@ type ViewLLR struct {
 	Rule    Number
 }
 
+// Views are the three in the order learned, derived, ruled.
+func (l ViewLLR) Views() [3]Number { return [3]Number{l.ML, l.Physics, l.Rule} }
+
 // NoLLR is what no view has said.
 func NoLLR() ViewLLR { return ViewLLR{Missing(), Missing(), Missing()} }
 

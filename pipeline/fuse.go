@@ -191,7 +191,7 @@ func (f *fusion) question(r *asset.Risk, now time.Time) (witnesses []witness, he
 // agreed reports whether two views argue for a failure: neither need be at its limit.
 func agreed(l asset.ViewLLR) bool {
 	n := 0
-	for _, v := range []asset.Number{l.ML, l.Physics, l.Rule} {
+	for _, v := range l.Views() {
 		if v > 0 { // a missing one is not
 			n++
 		}

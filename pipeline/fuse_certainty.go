@@ -80,7 +80,7 @@ func dempster(a, b masses) (m masses, k float64) {
 func conflict(llr asset.ViewLLR) float64 {
 	agreed := 1.0
 	var all *masses
-	for _, l := range []asset.Number{llr.ML, llr.Physics, llr.Rule} {
+	for _, l := range llr.Views() {
 		if !l.Known() {
 			continue
 		}

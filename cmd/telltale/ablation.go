@@ -49,13 +49,9 @@ type reliability struct {
 	Method  string       `json:"method"` // expert: by hand; platt, isotonic or weights: fitted on history
 }
 
-// viewNames in the order of the report; the first is what the run itself said.
+// viewNames in the order of the report; the first is what the run itself said, the others
+// are in the order of asset.ViewLLR.Views.
 var viewNames = [4]string{"fused", string(asset.Learned), string(asset.Derived), string(asset.Ruled)}
-
-// viewLLRs is what each view came to, in the order of viewNames behind the fused.
-func viewLLRs(r asset.Risk) [3]asset.Number {
-	return [3]asset.Number{r.LLR.ML, r.LLR.Physics, r.LLR.Rule}
-}
 
 // viewJudge runs each view's probability through the alarm as if it were alone. Rows
 // count where labels know the machine; one is failing inside a labelled fault, and
@@ -104,7 +100,7 @@ func (j *viewJudge) hear(r asset.Risk) {
 		}
 	}
 	risks := [4]asset.Number{r.Risk}
-	for i, l := range viewLLRs(r) {
+	for i, l := range r.LLR.Views() {
 		if risks[i+1] = asset.Missing(); r.Risk.Known() { // else it is learning still
 			risks[i+1] = opt.fusion.Posterior(l)
 		}

@@ -66,7 +66,7 @@ func (d *viewDays) hear(r asset.Risk) {
 		s = &daySum{}
 		d.days[at][on] = s
 	}
-	said, all := viewLLRs(r), asset.Number(0)
+	said, all := r.LLR.Views(), asset.Number(0)
 	for i, l := range said {
 		if !l.Known() {
 			said[i] = 0

@@ -89,7 +89,7 @@ func (k *calibrationKeeper) Keep(_ context.Context, fx pipeline.Effects) error {
 			k.blocks[at] = &calibrationBlock{asset: r.Asset, failing: event >= 0}
 		}
 		row := calibrationRow{groups: map[asset.Group]float64{}}
-		for _, l := range []asset.Number{r.LLR.ML, r.LLR.Physics, r.LLR.Rule} {
+		for _, l := range r.LLR.Views() {
 			if l.Known() {
 				row.total += float64(l)
 			}

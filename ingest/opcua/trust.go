@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -63,7 +64,7 @@ func (s Server) trusts(ep *ua.EndpointDescription, now time.Time) error {
 			}
 		}
 	}
-	name := fmt.Sprintf("the server's certificate (%s, SHA-256 fingerprint %x)", cert.Subject, fingerprint(cert))
+	name := fmt.Sprintf("the server's certificate (%s, SHA-256 fingerprint %x)", cert.Subject, sha256.Sum256(cert.Raw))
 	switch {
 	case now.Before(cert.NotBefore) || now.After(cert.NotAfter):
 		return fmt.Errorf("%s is in force from %s to %s", name, cert.NotBefore.Format(time.DateOnly), cert.NotAfter.Format(time.DateOnly))

@@ -1,17 +1,10 @@
 package opcua
 
 import (
-	"crypto/sha256"
-	"crypto/x509"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
 )
-
-func fingerprint(c *x509.Certificate) []byte {
-	sum := sha256.Sum256(c.Raw)
-	return sum[:]
-}
 
 // overflow marks a value before which others were lost in the server's queue: the info
 // bits of a data value, and of these the overflow bit (OPC 10000-4, 7.39.1).
