@@ -92,6 +92,7 @@ test-data: build ## acceptance on the folder of dataset folders named by TELLTAL
 	go test -count=1 -timeout 30m -tags accept $(TESTFLAGS) -run '^TestAcceptData$$/$(SETS)' ./cmd/telltale; \
 	go test -count=1 -timeout 10m -tags accept -v -run '^TestAcceptModelFigures' ./cmd/telltale; \
 	go test -count=1 -timeout 10m -v -run 'Virkler' ./physics; \
+	go test -count=1 -timeout 10m -v -run '^TestLearnedCracks' ./cmd/telltale; \
 	go test -count=1 -timeout 10m -tags accept -v -run '^TestAcceptFigures' ./cmd/telltale; fi
 
 test-crash: onnxruntime ## kills, full disks and restarts
