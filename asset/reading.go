@@ -8,6 +8,7 @@ import "time"
 type Reading struct {
 	Asset  ID
 	Time   time.Time // event time: of the newest sample inside
+	Seq    uint64    // the sender's count of what it sent of this asset, from 1; 0: it does not count
 	Wave   *Waveform
 	Points []Point
 	Event  *Event
@@ -35,6 +36,7 @@ type Point struct {
 	Value   float64
 	Unit    string  // canonical
 	Quality float64 // 0–100
+	Meta    string  // what the sender says beside it, as JSON text; empty: nothing
 }
 
 // Event is something that happened to the asset and was not measured.
