@@ -10,6 +10,7 @@ import (
 // EdgeOptions of an Edge; zero values mean the defaults given.
 type EdgeOptions struct {
 	Meter    *Meter              // that notes what passes and what does not
+	Answers  bool                // a reading says that the source is up: it does not note that by itself
 	Allows   func(asset.ID) bool // which assets the source may speak for; nil: any
 	MaxAhead time.Duration       // a reading stamped later than this from now is refused; default 5 minutes
 	MaxPast  time.Duration       // one that is older than this is; default 365 days
@@ -58,6 +59,9 @@ func (e *Edge) Next(ctx context.Context) (asset.Reading, asset.Position, error) 
 		now := e.opt.Now()
 		bad := e.judge(r, now)
 		if bad == nil {
+			if e.opt.Answers && !isGap(r) {
+				e.opt.Meter.Up(now)
+			}
 			e.opt.Meter.Passed(now, r)
 			return r, p, nil
 		}

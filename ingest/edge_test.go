@@ -135,11 +135,16 @@ func TestSequenceTellsLoss(t *testing.T) {
 		seq    uint64
 		want   string
 	}{
-		{0, 5, "ok"}, {1, 6, "ok"},
+		{0, 5, "ok"},
+		{1, 6, "ok"},
 		{4, 9, "gap: nothing from 2024-03-01T12:00:01Z to 2024-03-01T12:00:04Z: the sender counted 2 messages that did not arrive (7 to 8)"},
-		{3, 8, "time-backwards"}, {4, 9, "duplicate"}, {5, 10, "ok"},
-		{6, 1, "ok"}, {7, 2, "ok"}, // restarted
-		{8, 0, "ok"}, {9, 3, "ok"}, // does not count for once
+		{3, 8, "time-backwards"},
+		{4, 9, "duplicate"},
+		{5, 10, "ok"},
+		{6, 1, "ok"},
+		{7, 2, "ok"}, // restarted
+		{8, 0, "ok"},
+		{9, 3, "ok"}, // does not count for once
 	} {
 		if got := at(tc.second, tc.seq); got != tc.want {
 			t.Errorf("step %d: %s, want %s", i, got, tc.want)
@@ -159,8 +164,11 @@ func TestSequenceTellsLoss(t *testing.T) {
 func TestNoSensorMeasuresThat(t *testing.T) {
 	v := ingest.NewValidator([]asset.Nameplate{{ID: "a"}}, ingest.Options{})
 	for i, p := range []asset.Point{
-		{Metric: "oil", Value: 1001, Unit: "Cel"}, {Metric: "oil", Value: 2000, Unit: "[degF]"}, {Metric: "oil", Value: -1, Unit: "K"},
-		{Metric: "speed", Value: 2e6, Unit: "/min"}, {Metric: "pressure", Value: -300, Unit: "kPa"},
+		{Metric: "oil", Value: 1001, Unit: "Cel"},
+		{Metric: "oil", Value: 2000, Unit: "[degF]"},
+		{Metric: "oil", Value: -1, Unit: "K"},
+		{Metric: "speed", Value: 2e6, Unit: "/min"},
+		{Metric: "pressure", Value: -300, Unit: "kPa"},
 	} {
 		p.Quality = 100
 		_, refused := v.Check(asset.Reading{Asset: "a", Time: t0.Add(time.Duration(i) * time.Second), Points: []asset.Point{p}})
@@ -190,7 +198,7 @@ func TestLettersAreKeptAndBounded(t *testing.T) {
 	if l, err = ingest.OpenLetters(dir, 4096); err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer l.Close() //nolint:errcheck // the folder goes with the test
 	l.Put(m.Letter("s", t0, &asset.Invalid{Reason: ingest.BadTime, Text: "last"}))
 	got, err := l.Newest(ingest.BadTime, 2)
 	if err != nil || len(got) != 2 || got[0].Text != ": last (bad-time)" || got[1].Text != ": 90 (bad-time)" || string(got[0].Payload) != string(m.Payload) {
