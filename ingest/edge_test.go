@@ -73,6 +73,32 @@ func TestEdgeHoldsBackWhatCannotBeTrue(t *testing.T) {
 	}
 }
 
+func TestStopOfTheServiceIsAGap(t *testing.T) {
+	meter := ingest.NewMeter("modbus", "modbus x")
+	e := ingest.NewEdge(&list{[]asset.Reading{scalar("a", t0), scalar("a", t0.Add(time.Second)), scalar("b", t0), scalar("c", t0.Add(-56*time.Second))}}, ingest.EdgeOptions{
+		Meter: meter, Answers: true, Since: t0.Add(-time.Minute), Now: func() time.Time { return t0.Add(2 * time.Second) },
+	})
+	got := ""
+	for {
+		r, p, err := e.Next(t.Context())
+		if err != nil {
+			break
+		}
+		what := "reading"
+		if r.Event != nil {
+			what = r.Event.Text
+		}
+		got += fmt.Sprintf("%s %s %d\n", r.Asset, what, p.Offset)
+	}
+	const away = "nothing from 2024-03-01T11:59:00Z to 2024-03-01T12:00:00Z: the service did not run, and its source keeps nothing"
+	if want := "a " + away + " 6\na reading 7\na reading 8\nb " + away + " 8\nb reading 9\nc reading 10\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if s := meter.Status(0); s.Gaps != 2 || s.Readings != 6 || !s.Up {
+		t.Errorf("the meter says %+v", s)
+	}
+}
+
 func TestMeterKnowsSinceWhenItIsDown(t *testing.T) {
 	m := ingest.NewMeter("mqtt", "x")
 	m.Down(t0, errors.New("no route"))

@@ -177,11 +177,11 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 		return fmt.Errorf("api.token_file: %w", err)
 	}
 	s.status = api.Status{Version: version, Notes: w.shortcomings()}
-	shards, next, _, err := s.claim(ctx)
+	shards, next, through, err := s.claim(ctx)
 	if err != nil {
 		return err
 	}
-	if s.intake, err = openIntake(ctx, conf, next, log); err != nil {
+	if s.intake, err = openIntake(ctx, conf, next, through, log); err != nil {
 		return err
 	}
 	defer s.intake.Close()

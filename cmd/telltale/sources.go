@@ -31,6 +31,7 @@ type intake struct {
 type entry struct {
 	source liveSource
 	meter  *ingest.Meter
+	keeps  bool // what is not acknowledged comes again
 }
 
 type liveSource interface {
@@ -41,8 +42,9 @@ type liveSource interface {
 
 var _ api.Sources = (*intake)(nil)
 
-// openIntake opens what the configuration names; next is the offset to count on from.
-func openIntake(ctx context.Context, c *config, next int64, log *slog.Logger) (_ *intake, err error) {
+// openIntake opens what the configuration names; next is the offset to count on from,
+// through the event time that was reached.
+func openIntake(ctx context.Context, c *config, next int64, through time.Time, log *slog.Logger) (_ *intake, err error) {
 	in := &intake{silence: c.Source.Silence, log: log}
 	defer func() {
 		if err != nil {
@@ -58,7 +60,7 @@ func openIntake(ctx context.Context, c *config, next int64, log *slog.Logger) (_
 		if err != nil {
 			return nil, err
 		}
-		in.entries = append(in.entries, entry{src, m})
+		in.entries = append(in.entries, entry{source: src, meter: m})
 	}
 	for _, s := range c.Source.OPCUA {
 		m := ingest.NewMeter("opcua", "opcua "+s.Endpoint)
@@ -66,7 +68,7 @@ func openIntake(ctx context.Context, c *config, next int64, log *slog.Logger) (_
 		if err != nil {
 			return nil, err
 		}
-		in.entries = append(in.entries, entry{src, m})
+		in.entries = append(in.entries, entry{source: src, meter: m})
 	}
 	if c.Source.MQTT.URL != "" {
 		m := ingest.NewMeter("mqtt", "mqtt "+c.Source.MQTT.URL)
@@ -74,13 +76,15 @@ func openIntake(ctx context.Context, c *config, next int64, log *slog.Logger) (_
 		if err != nil {
 			return nil, err
 		}
-		in.entries = append(in.entries, entry{src, m})
+		in.entries = append(in.entries, entry{source: src, meter: m, keeps: true})
 	}
 	var edges []ingest.Source
 	for _, e := range in.entries {
-		edges = append(edges, ingest.NewEdge(e.source, ingest.EdgeOptions{
-			Meter: e.meter, Answers: true, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put,
-		}))
+		opt := ingest.EdgeOptions{Meter: e.meter, Answers: true, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
+		if !e.keeps {
+			opt.Since = through
+		}
+		edges = append(edges, ingest.NewEdge(e.source, opt))
 	}
 	in.Joined = ingest.Join(ctx, next, edges...)
 	return in, nil

@@ -28,7 +28,7 @@ func TestSilenceIsReportedWhateverTheConnectionSays(t *testing.T) {
 		var said bytes.Buffer
 		m := ingest.NewMeter("mqtt", "mqtt tcp://broker")
 		m.Up(time.Now())
-		in := &intake{entries: []entry{{mute{}, m}}, silence: time.Minute, log: slog.New(slog.NewTextHandler(&said, nil))}
+		in := &intake{entries: []entry{{source: mute{}, meter: m}}, silence: time.Minute, log: slog.New(slog.NewTextHandler(&said, nil))}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- in.watch(ctx) }()
@@ -62,7 +62,7 @@ func TestSourcesAreMeasured(t *testing.T) {
 	m.Down(time.Unix(2, 0), errors.New("reset"))
 	m.Heard(time.Unix(3, 0), 100)
 	m.Refused("undecodable")
-	in := &intake{entries: []entry{{mute{}, m}}}
+	in := &intake{entries: []entry{{source: mute{}, meter: m}}}
 	reg := prometheus.NewPedanticRegistry()
 	reg.MustRegister(sourceMetrics{in.Sources})
 	all, err := reg.Gather()
