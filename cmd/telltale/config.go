@@ -31,6 +31,7 @@ type config struct {
 	API     apiConfig         `yaml:"api,omitempty"`
 	Shards  int               `yaml:"shards,omitempty"` // default 2; changing it needs an empty store
 	Base    string            `yaml:"baseline,omitempty"`
+	Gateway gatewayConfig     `yaml:"gateway,omitempty"` // for --role gateway
 	path    string
 	body    []byte // of the file, for the lines of its errors
 }
@@ -131,6 +132,7 @@ func (c *config) validate(body []byte) error {
 	}
 	check(c.Models.PollS >= 0 && c.Models.PollS <= 86400, "models.poll_s", c.Models.PollS, "0 to 86400 seconds")
 	bad = append(bad, c.validateSources(seen)...)
+	bad = append(bad, c.under("gateway", c.Gateway.Validate())...)
 	switch c.ERP.Kind {
 	case "", "none":
 	case "sandbox", "sap":
