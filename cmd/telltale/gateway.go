@@ -74,7 +74,7 @@ func gatewayOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, 
 		log.Warn("spool was not closed", "bytes cut off", st.Torn, "records come again", st.Repeats)
 	}
 	return g.serve(ctx, cmp.Or(conf.Listen, "127.0.0.1:8080"), cmp.Or(c.Drain, defaultDrain), func(ctx context.Context) (*intake, error) {
-		return openIntake(ctx, conf, 0, s.Newest(), log)
+		return openIntake(ctx, conf, 0, s.Newest(), false, log)
 	}, func(url string) {
 		fmt.Fprintf(stdout, "telltale: gateway listening on %s, %d asset(s), %d record(s) in the spool\n", url, len(w.ids), s.Status().Records)
 	})

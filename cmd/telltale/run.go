@@ -188,7 +188,7 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	if err != nil {
 		return err
 	}
-	if s.intake, err = openIntake(ctx, conf, next, through, log); err != nil {
+	if s.intake, err = openIntake(ctx, conf, next, through, true, log); err != nil {
 		return err
 	}
 	defer s.intake.Close()

@@ -46,8 +46,9 @@ type liveSource interface {
 var _ api.Sources = (*intake)(nil)
 
 // openIntake opens what the configuration names; next is the offset to count on from,
-// through the event time that was reached.
-func openIntake(ctx context.Context, c *config, next int64, through time.Time, log *slog.Logger) (_ *intake, err error) {
+// through the event time that was reached. A journal is for a reader that comes back to
+// what it has read.
+func openIntake(ctx context.Context, c *config, next int64, through time.Time, journal bool, log *slog.Logger) (_ *intake, err error) {
 	in := &intake{silence: c.Source.Silence, log: log}
 	defer func() {
 		if err != nil {
@@ -81,7 +82,7 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, l
 		}
 		in.entries = append(in.entries, entry{source: src, meter: m})
 	}
-	if err := in.join(ctx, c, next, through); err != nil {
+	if err := in.join(ctx, c, next, through, journal); err != nil {
 		return nil, err
 	}
 	return in, nil
@@ -92,7 +93,7 @@ const journalBytes = 1 << 30
 
 // join puts an edge before each source and a journal behind those that keep nothing
 // themselves.
-func (in *intake) join(ctx context.Context, c *config, next int64, through time.Time) error {
+func (in *intake) join(ctx context.Context, c *config, next int64, through time.Time, journal bool) error {
 	var keeping, others []ingest.Source
 	for _, e := range in.entries {
 		opt := ingest.EdgeOptions{Meter: e.meter, Answers: true, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
@@ -100,7 +101,7 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 			opt.Since = through
 		}
 		edge := ingest.NewEdge(e.source, opt)
-		if e.keeps {
+		if e.keeps || !journal {
 			keeping = append(keeping, edge)
 		} else {
 			others = append(others, edge)
