@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"slices"
 
-	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/ingest/modbus"
 	"github.com/telltale-iot/telltale/ingest/mqtt"
@@ -75,13 +73,9 @@ type closingSource interface {
 }
 
 func openMQTT(ctx context.Context, c mqttConfig, log *slog.Logger) (*mqtt.Source, error) {
-	password, err := secret(c.PasswordFile)
-	if err != nil {
-		return nil, err
-	}
 	return mqtt.Open(ctx, mqtt.Options{
-		Broker: c.URL, ClientID: cmp.Or(c.ClientID, "telltale"), User: c.User, Password: password,
-		DeadLetter: func(topic string, e *asset.Invalid) { log.Warn("message refused", "topic", topic, "error", e) },
-		Lost:       func(err error) { log.Warn("connection to the broker lost", "broker", c.URL, "error", err) },
+		Config:  mqtt.Config{URL: c.URL, ClientID: c.ClientID, User: c.User, PasswordFile: c.PasswordFile},
+		Refused: func(l ingest.DeadLetter) { log.Warn("message refused", "topic", l.Topic, "error", l.Text) },
+		Lost:    func(err error) { log.Warn("the broker is not read as it should be", "error", err) },
 	})
 }
