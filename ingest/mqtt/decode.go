@@ -196,7 +196,7 @@ func (s *Source) accept(m *message, readings []asset.Reading) {
 	}
 	s.meter.Heard(m.at, newest, len(m.payload))
 	if s.opt.Handler == nil {
-		for _, gap := range s.gaps.saw(m.topic, old, readings) {
+		for _, gap := range s.gaps.saw(m.topic, m.at, old, readings) {
 			s.meter.Gap()
 			s.ready = append(s.ready, decoded{Reading: gap})
 		}

@@ -10,18 +10,20 @@ import (
 )
 
 // gaps finds out what was missed while the connection was down: a broker may have kept
-// all of it, some, or nothing. Time tells: when the first new reading after an outage is
-// further from the newest before than readings of that topic usually are, something is
-// missing between them.
+// all of it, the beginning, or nothing. Time tells: when a reading after an outage is
+// further from the one before than readings of that topic usually are, something is
+// missing between them. The first one is looked at, and all that a broker had kept, until
+// readings are no later than they were before the outage.
 type gaps struct {
 	source string
 	alive  time.Duration // an outage that is shorter loses nothing as long as nothing is known of a topic
 	heard  map[series]*rhythm
 	down   time.Time // since then; zero while the connection is up
 	why    error
-	outage int           // how many there were
-	lasted time.Duration // the last one
-	told   map[asset.ID]int
+	outage int                    // how many there were
+	lasted time.Duration          // the last one
+	until  time.Time              // what a broker had kept has come by then
+	told   map[asset.ID]time.Time // up to where its gaps are told: topics miss the same
 }
 
 // series is what an asset sends on a topic.
@@ -35,7 +37,9 @@ type rhythm struct {
 	newest time.Time
 	last   [rhythmLength]time.Duration // from message to message
 	n      int                         // that were put into last
+	lag    time.Duration               // from stamp to arrival, when nothing is held up
 	outage int                         // that it has come back from
+	behind bool                        // what comes was held up
 }
 
 const (
@@ -45,7 +49,7 @@ const (
 )
 
 func newGaps(source string, alive time.Duration) *gaps {
-	return &gaps{source: source, alive: alive, heard: map[series]*rhythm{}, told: map[asset.ID]int{}}
+	return &gaps{source: source, alive: alive, heard: map[series]*rhythm{}, told: map[asset.ID]time.Time{}}
 }
 
 // lost notes that the connection ended.
@@ -62,13 +66,14 @@ func (g *gaps) back(now time.Time, forgot bool) {
 			g.why = fmt.Errorf("%w; %w", g.why, errForgotten)
 		}
 		g.outage, g.lasted, g.down = g.outage+1, now.Sub(g.down), time.Time{}
+		g.until = now.Add(max(g.lasted, g.alive))
 	}
 }
 
-// saw notes the readings of a message and returns, for each asset of which it is the first
-// new one after an outage, the gap that ends with it. Old is a message that the broker
-// sends again or had kept: it tells what was there, not what comes now.
-func (g *gaps) saw(topic string, old bool, readings []asset.Reading) (missed []asset.Reading) {
+// saw notes the readings of a message that arrived now and returns, for each asset that
+// missed something in an outage, the gap that ends with it. Old is a message that the
+// broker sends again, or kept for whoever comes: it tells what was there, not what is new.
+func (g *gaps) saw(topic string, now time.Time, old bool, readings []asset.Reading) (missed []asset.Reading) {
 	for len(readings) > 0 {
 		id, n := readings[0].Asset, 1
 		from, to := earliest(readings[0]), readings[0].Time
@@ -82,28 +87,55 @@ func (g *gaps) saw(topic string, old bool, readings []asset.Reading) (missed []a
 		if x == nil {
 			continue
 		}
-		step, first := to.Sub(x.newest), x.newest.IsZero()
-		if !old && x.outage < g.outage {
-			x.outage = g.outage
-			if !first && g.told[id] < g.outage && g.missing(x, step) {
-				g.told[id] = g.outage
-				if !from.After(x.newest) {
-					from = to // of a record that began before the outage
-				}
+		step, known := to.Sub(x.newest), !x.newest.IsZero()
+		if !old && known && g.missed(x, now, step, now.Sub(to)) {
+			known = false // the step is none of its rhythm
+			if !from.After(x.newest) {
+				from = to // of a record that began before the outage
+			}
+			if !x.newest.Before(g.told[id]) {
+				g.told[id] = from
 				missed = append(missed, ingest.Gap(id, x.newest, from, g.source, g.why))
-				first = true // the step is none of its rhythm
 			}
 		}
 		if step <= 0 {
 			continue
 		}
-		if !first {
+		if known {
 			x.last[x.n%rhythmLength] = step
 			x.n++
 		}
 		x.newest = to
 	}
 	return missed
+}
+
+// missed reports whether something should have come in a step of x that ends now.
+func (g *gaps) missed(x *rhythm, now time.Time, step, lag time.Duration) bool {
+	if x.outage < g.outage {
+		x.outage, x.behind = g.outage, true
+	}
+	if !x.behind {
+		x.lag = lag
+		return false
+	}
+	usual := x.usual()
+	if lag <= x.lag+max(usual, time.Second) || now.After(g.until) {
+		x.behind, x.lag = false, lag
+	}
+	if usual > 0 {
+		return step > usual+usual/2
+	}
+	return step > 0 && g.lasted > g.alive
+}
+
+// usual is the 90th percentile of the last steps (nearest rank); 0 when it is not known.
+func (x *rhythm) usual() time.Duration {
+	n := min(x.n, rhythmLength)
+	if n < rhythmFewest {
+		return 0
+	}
+	return slices.Sorted(slices.Values(x.last[:n]))[(9*n-1)/10]
 }
 
 // rhythm is that of a series; nil when there are too many.
@@ -114,15 +146,6 @@ func (g *gaps) rhythm(k series) *rhythm {
 		g.heard[k] = x
 	}
 	return x
-}
-
-// missing reports whether something should have come in a step of x after an outage.
-func (g *gaps) missing(x *rhythm, step time.Duration) bool {
-	if n := min(x.n, rhythmLength); n >= rhythmFewest {
-		usual := slices.Sorted(slices.Values(x.last[:n]))[(9*n-1)/10]
-		return step > usual+usual/2
-	}
-	return step > 0 && g.lasted > g.alive
 }
 
 // earliest is when a reading begins.

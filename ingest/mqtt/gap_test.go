@@ -40,7 +40,7 @@ func TestGapIsWhatIsMissing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := newGaps("mqtt tcp://b", 5*time.Second)
 			for i := range tc.before {
-				if got := g.saw("t", false, []asset.Reading{{Asset: "a", Time: at(float64(i))}}); len(got) > 0 {
+				if got := g.saw("t", at(float64(i)), false, []asset.Reading{{Asset: "a", Time: at(float64(i))}}); len(got) > 0 {
 					t.Fatalf("a gap without an outage: %+v", got)
 				}
 			}
@@ -48,7 +48,7 @@ func TestGapIsWhatIsMissing(t *testing.T) {
 			g.lost(at(last), errCut)
 			g.back(at(last+tc.lasted), false)
 			got := ""
-			for _, r := range g.saw("t", tc.old, []asset.Reading{{Asset: "a", Time: at(last + tc.step)}}) {
+			for _, r := range g.saw("t", at(last+tc.lasted), tc.old, []asset.Reading{{Asset: "a", Time: at(last + tc.step)}}) {
 				want := ingest.Gap("a", at(last), at(last+tc.step), "mqtt tcp://b", errCut)
 				if r.Asset != want.Asset || !r.Time.Equal(want.Time) || *r.Event != *want.Event {
 					t.Errorf("gap %+v %+v, want %+v", r, r.Event, want.Event)
@@ -67,10 +67,10 @@ func TestGapIsWhatIsMissing(t *testing.T) {
 func TestGapGoesByTheTopic(t *testing.T) {
 	g := newGaps("s", 5*time.Second)
 	for i := range 40 {
-		g.saw("fast", false, []asset.Reading{{Asset: "a", Time: at(float64(i))}})
-		g.saw("also fast", false, []asset.Reading{{Asset: "a", Time: at(float64(i))}})
-		g.saw("slow", false, []asset.Reading{{Asset: "a", Time: at(float64(600 * (i - 39)))}})
-		g.saw("fast", false, []asset.Reading{{Asset: "b", Time: at(float64(i))}})
+		g.saw("fast", at(float64(i)), false, []asset.Reading{{Asset: "a", Time: at(float64(i))}})
+		g.saw("also fast", at(float64(i)), false, []asset.Reading{{Asset: "a", Time: at(float64(i))}})
+		g.saw("slow", at(float64(i)), false, []asset.Reading{{Asset: "a", Time: at(float64(600 * (i - 39)))}})
+		g.saw("fast", at(float64(i)), false, []asset.Reading{{Asset: "b", Time: at(float64(i))}})
 	}
 	for outage := range 2 {
 		from := 39 + 100*float64(outage)
@@ -82,7 +82,7 @@ func TestGapGoesByTheTopic(t *testing.T) {
 			if topic == "fast" {
 				readings = append(readings, asset.Reading{Asset: "b", Time: at(from + 90)})
 			}
-			for _, r := range g.saw(topic, false, readings) {
+			for _, r := range g.saw(topic, at(from+90), false, readings) {
 				got = append(got, fmt.Sprint(topic, " ", r.Asset))
 			}
 		}
@@ -90,7 +90,7 @@ func TestGapGoesByTheTopic(t *testing.T) {
 			t.Errorf("outage %d: gaps %v, want %v", outage, got, want)
 		}
 		for i := range 11 {
-			g.saw("fast", false, []asset.Reading{{Asset: "a", Time: at(from + 90 + float64(i))}, {Asset: "b", Time: at(from + 90 + float64(i))}})
+			g.saw("fast", at(from+90+float64(i)), false, []asset.Reading{{Asset: "a", Time: at(from + 90 + float64(i))}, {Asset: "b", Time: at(from + 90 + float64(i))}})
 		}
 	}
 	if !errors.Is(g.why, errForgotten) || !errors.Is(g.why, errCut) {
@@ -109,16 +109,46 @@ func TestGapBeforeARecord(t *testing.T) {
 		return blocks
 	}
 	for i := range 10 {
-		g.saw("w", false, record(60*float64(i)))
+		g.saw("w", at(60*float64(i)+10), false, record(60*float64(i)))
 	}
 	g.lost(at(550), errCut)
 	g.back(at(600), false)
-	if got := g.saw("w", false, record(600)); len(got) > 0 {
+	if got := g.saw("w", at(610), false, record(600)); len(got) > 0 {
 		t.Errorf("a gap although no record is missing: %+v", got[0].Event)
 	}
 	g.lost(at(610), errCut)
 	g.back(at(700), false)
-	if got := g.saw("w", false, record(720)); len(got) != 1 || !got[0].Time.Equal(at(720)) {
+	if got := g.saw("w", at(730), false, record(720)); len(got) != 1 || !got[0].Time.Equal(at(720)) {
 		t.Errorf("%d gaps, want one that ends where the record begins", len(got))
+	}
+}
+
+// A broker keeps the beginning of an outage until its queue is full: the gap is where what
+// it kept ends. Pauses after that are the sender's.
+func TestGapAfterWhatTheBrokerKept(t *testing.T) {
+	g := newGaps("s", 5*time.Second)
+	one := func(stamp, now float64) string {
+		got := ""
+		for _, r := range g.saw("t", at(now), false, []asset.Reading{{Asset: "a", Time: at(stamp)}}) {
+			got += r.Event.Text + "; "
+		}
+		return got
+	}
+	for i := range 20 {
+		one(float64(i), float64(i)+0.1)
+	}
+	g.lost(at(19.5), errCut)
+	g.back(at(619), false)
+	for i := 20; i < 120; i++ {
+		if got := one(float64(i), 619+float64(i)/1000); got != "" {
+			t.Fatalf("before %d, which was kept: %s", i, got)
+		}
+	}
+	const want = "nothing from 2024-03-01T12:01:59Z to 2024-03-01T12:10:20Z: cut; "
+	if got := one(620, 620.1); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := one(640, 640.1); got != "" {
+		t.Errorf("a pause of the sender: %s", got)
 	}
 }

@@ -112,6 +112,9 @@ func (p *Publisher) Publish(ctx context.Context, r asset.Reading, scale float64)
 
 // Raw sends a payload as it is; it is the publisher's until the broker has it.
 func (p *Publisher) Raw(ctx context.Context, topic string, payload []byte) error {
+	if n := len(topic) + len(payload); n > p.opt.MaxPacket {
+		return fmt.Errorf("%s: a message of %d bytes on %s is not allowed: want at most %d (max_packet)", p.opt.name(), n, topic, p.opt.MaxPacket)
+	}
 	if err := p.settle(ctx, underway-1, underwayBytes-len(payload)); err != nil {
 		return err
 	}
