@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -69,12 +71,21 @@ func open(c Config, own readers, now func() time.Time) (*Registry, error) {
 func (r *Registry) schema(ctx context.Context, id int) (*schema, error) {
 	return r.schemas.get(ctx, id, func(ctx context.Context) (*schema, time.Time, error) {
 		what := fmt.Sprintf("schema %d", id)
-		s, err := r.client.SchemaByID(ctx, id)
+		var said struct { // as sr.Schema, which fails on a type that it does not know
+			Schema     string               `json:"schema"`
+			Type       string               `json:"schemaType"`
+			References []sr.SchemaReference `json:"references"`
+		}
+		err := r.client.Do(ctx, http.MethodGet, "/schemas/ids/"+strconv.Itoa(id), nil, &said)
 		if notThere(err) {
 			return r.unknown("the registry knows no schema %d", id)
 		}
 		if err != nil {
 			return nil, time.Time{}, r.c.explained(what, err)
+		}
+		s := sr.Schema{Schema: said.Schema, References: said.References}
+		if said.Type != "" && s.Type.UnmarshalText([]byte(said.Type)) != nil {
+			return &schema{bad: refuse(BadSchema, "", "%s is of type %.20q, want PROTOBUF, AVRO or JSON", what, said.Type)}, time.Time{}, nil
 		}
 		return r.read(ctx, what, s)
 	})
@@ -107,8 +118,6 @@ func (r *Registry) read(ctx context.Context, what string, s sr.Schema) (*schema,
 	case sr.TypeAvro:
 		out.avro, out.bad = r.own.avro.read(what, s.Schema, refs, r.c.names())
 	case sr.TypeJSON: // describes JSON, which says itself what it holds
-	default:
-		out.bad = refuse(BadSchema, "", "%s is of type %s, want PROTOBUF, AVRO or JSON", what, s.Type)
 	}
 	return out, time.Time{}, ctx.Err()
 }
