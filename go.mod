@@ -31,8 +31,6 @@ require (
 	oras.land/oras-go/v2 v2.7.0
 )
 
-require github.com/bufbuild/protocompile v0.14.1
-
 require (
 	github.com/andybalholm/brotli v1.1.1 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -116,9 +116,6 @@ func (c Config) subject(topic string) string {
 	}
 }
 
-// oversize is a message that is larger than its format may be.
-const oversize asset.Reason = "oversize"
-
 func refuse(reason asset.Reason, where, format string, args ...any) *asset.Invalid {
 	return &asset.Invalid{Reason: reason, Where: where, Text: fmt.Sprintf(format, args...)}
 }

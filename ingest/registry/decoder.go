@@ -28,7 +28,10 @@ type Decoder struct {
 	next Next
 }
 
-var _ ingest.Decoder = (*Decoder)(nil)
+var (
+	_ ingest.Decoder = (*Decoder)(nil)
+	_ Next           = (*ingest.Payloads)(nil)
+)
 
 // Decoder stands before next.
 func (r *Registry) Decoder(next Next) *Decoder { return &Decoder{r, next} }

@@ -67,11 +67,11 @@ type counted struct {
 	Hits   []struct{} `avro:"hits"`
 }
 
-// A point with a name takes at least 3 bytes in any schema that can be read, a hit 4: where
-// there are more of them in a message they are refused before there is room made for them.
+// A point with a name takes at least 3 bytes in any schema that can be read, and so does a
+// hit: more of them in a message are refused before there is room made for them.
 const (
 	leastPointBytes = 3
-	leastHitBytes   = 4
+	leastHitBytes   = 3
 )
 
 // scratch is what is used again from one message to the next.
@@ -107,8 +107,8 @@ func (a *avroWriter) transcode(body []byte, where string, use func([]byte) ([]as
 }
 
 func (s *scratch) decode(schema *avro.Schema, body []byte, where string) *asset.Invalid {
-	if len(body) > maxAvroBytes {
-		return refuse(oversize, where, "%d bytes of Avro, at most %d are read", len(body), maxAvroBytes)
+	if len(body) > ingest.MaxProtobufBytes {
+		return refuse(ingest.Oversize, where, "%d bytes of Avro, at most %d are read", len(body), ingest.MaxProtobufBytes)
 	}
 	var n counted
 	rest, err := schema.Decode(body, &n, avro.SkipUnknown())
@@ -117,6 +117,8 @@ func (s *scratch) decode(schema *avro.Schema, body []byte, where string) *asset.
 		return refuse(ingest.Undecodable, where, "no Avro of its schema: %v", err)
 	case len(rest) > 0:
 		return refuse(ingest.Undecodable, where, "%d bytes follow the Avro record", len(rest))
+	case len(n.Points) > ingest.MaxPoints:
+		return refuse(ingest.Oversize, where, "%d points in a message, at most %d are read", len(n.Points), ingest.MaxPoints)
 	case len(n.Points) > len(body)/leastPointBytes || len(n.Hits) > len(body)/leastHitBytes:
 		return refuse(ingest.Undecodable, where, "%d points and %d hits in %d bytes cannot all have a name and a value", len(n.Points), len(n.Hits), len(body))
 	}
@@ -253,6 +255,3 @@ func appendCount(b []byte, n protowire.Number, v uint64) []byte {
 	}
 	return protowire.AppendVarint(protowire.AppendTag(b, n, protowire.VarintType), v)
 }
-
-// maxAvroBytes is the largest Avro message that is looked at: a waveform of floats.
-const maxAvroBytes = 4*ingest.MaxWaveSamples + ingest.MaxTelemetryBytes
