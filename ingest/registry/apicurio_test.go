@@ -61,7 +61,7 @@ func (a *apicurio) start() {
 		a.t.Fatal(err)
 	}
 	defer out.Close()                                                                                                                                       //nolint:errcheck // the child has its own
-	a.cmd = exec.Command("java", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dquarkus.http.host=127.0.0.1", "-Dquarkus.http.port="+a.port, //nolint:gosec,noctx // the tester's own; killed below
+	a.cmd = exec.Command("java", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dquarkus.http.host=127.0.0.1", "-Dquarkus.http.port="+a.port, //nolint:gosec // the tester's own; killed below
 		"-Dapicurio.datasource.url=jdbc:h2:file:"+a.data+";WRITE_DELAY=0", "-jar", a.jar)
 	a.cmd.Stdout, a.cmd.Stderr = out, out
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -113,7 +113,7 @@ func TestApicurio(t *testing.T) {
 }
 
 // apicurioEvolution asks under which rules the registry would take each change.
-func apicurioEvolution(t *testing.T, a *apicurio) {
+func apicurioEvolution(t *testing.T, a *apicurio) { //nolint:thelper // a test, whose failures have lines of their own
 	c := a.client()
 	for i, e := range evolutions() {
 		for format, f := range map[string]struct {
@@ -150,7 +150,7 @@ func apicurioEvolution(t *testing.T, a *apicurio) {
 }
 
 // apicurioBothWays sends what is wrapped through the decoder of another process's registry.
-func apicurioBothWays(t *testing.T, a *apicurio) {
+func apicurioBothWays(t *testing.T, a *apicurio) { //nolint:thelper // a test, whose failures have lines of their own
 	body := ingest.AppendTelemetry(nil, power)
 	first := opened(t, Config{URLs: []string{a.url()}})
 	one, err := first.Wrap(t.Context(), "both", body)
@@ -189,7 +189,7 @@ func apicurioBothWays(t *testing.T, a *apicurio) {
 	}
 }
 
-func apicurioIncompatible(t *testing.T, a *apicurio) {
+func apicurioIncompatible(t *testing.T, a *apicurio) { //nolint:thelper // a test, whose failures have lines of their own
 	c := a.client()
 	other := strings.Replace(ingest.TelemetryProto(), protoValue, "string value = 2;", 1)
 	if _, err := c.CreateSchema(t.Context(), "taken-value", sr.Schema{Schema: other, Type: sr.TypeProtobuf}); err != nil {
@@ -211,7 +211,7 @@ func apicurioIncompatible(t *testing.T, a *apicurio) {
 
 // apicurioKilled goes on with what it knows, waits with what it does not, and goes on when
 // the registry is back.
-func apicurioKilled(t *testing.T, a *apicurio) {
+func apicurioKilled(t *testing.T, a *apicurio) { //nolint:thelper // a test, whose failures have lines of their own
 	r := opened(t, Config{URLs: []string{a.url()}})
 	d := r.Decoder(&ingest.Payloads{})
 	body := ingest.AppendTelemetry(nil, power)

@@ -20,9 +20,10 @@ type avroReader struct {
 
 // avroWriter is a writer's schema, resolved into the one that is read.
 type avroWriter struct {
-	print    fingerprint
-	resolved *avro.Schema // nil where why says why there is none
-	why      string
+	print       fingerprint
+	resolved    *avro.Schema // nil where why says why there is none
+	why         string
+	sampleBytes int // fewest that a sample of a waveform takes
 }
 
 // fingerprint is CRC-64-AVRO over a schema's canonical form, as single-object encoding has it.
@@ -48,8 +49,8 @@ func (a *avroReader) read(what, text string, refs []reference, names []string) (
 	if err != nil {
 		return nil, refuse(BadSchema, "", "%s is no Avro schema: %v", what, err)
 	}
-	w := &avroWriter{print: fingerprintOf(writer)}
 	root := writer.Root()
+	w := &avroWriter{print: fingerprintOf(writer), sampleBytes: sampleBytes(root)}
 	if name := fullName(root); root.Type != "record" || !slices.Contains(names, name) {
 		w.why = fmt.Sprintf("%s is of %s %s, read is record %s", what, root.Type, name, strings.Join(names, " or "))
 		return w, nil
@@ -65,6 +66,31 @@ func fullName(n *avro.SchemaNode) string {
 		return n.Name
 	}
 	return n.Namespace + "." + n.Name
+}
+
+// sampleBytes is 4 for a writer of floats, and 1 for one whose integers are read as floats.
+func sampleBytes(telemetry *avro.SchemaNode) int {
+	named := naming{}
+	named.learn(telemetry)
+	inside := func(n *avro.SchemaNode, field string) *avro.SchemaNode {
+		for i := range n.Fields {
+			if n.Fields[i].Name == field {
+				return named.of(&n.Fields[i].Type)
+			}
+		}
+		return &avro.SchemaNode{}
+	}
+	wave := inside(telemetry, "wave")
+	branches := wave.Branches
+	if len(branches) == 0 {
+		branches = []avro.SchemaNode{*wave}
+	}
+	for i := range branches {
+		if s := inside(named.of(&branches[i]), "samples"); s.Items != nil && s.Items.Type == "float" {
+			return 4
+		}
+	}
+	return 1
 }
 
 // resolve reads what a writer wrote as a reader has it.
@@ -128,7 +154,7 @@ func (u units) clash(r, w *avro.SchemaNode, path string) string {
 	r, w = u.reads.of(r), u.writes.of(w)
 	if k := [2]*avro.SchemaNode{r, w}; u.seen[k] {
 		return ""
-	} else { //nolint:revive // k belongs to the condition
+	} else {
 		u.seen[k] = true
 	}
 	if r.LogicalType != "" && w.LogicalType != "" && r.LogicalType != w.LogicalType {

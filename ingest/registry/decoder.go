@@ -95,7 +95,7 @@ func (d *Decoder) single(ctx context.Context, m ingest.Message) ([]asset.Reading
 	if err != nil {
 		return nil, refuse(ingest.Undecodable, where(m), "%v", err)
 	}
-	s, err := d.r.printed(ctx, print{d.r.c.subject(m.Topic), f})
+	s, err := d.r.printed(ctx, marked{d.r.c.subject(m.Topic), f})
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +126,8 @@ func where(m ingest.Message) string {
 	}
 }
 
-// print names a schema by its fingerprint; the subject says where to look for it.
-type print struct {
+// marked names a schema by its fingerprint; the subject says where to look for it.
+type marked struct {
 	subject string
 	print   fingerprint
 }
@@ -136,7 +136,7 @@ type print struct {
 const maxVersions = 100
 
 // printed finds the schema of a fingerprint: ours, or one of the subject's.
-func (r *Registry) printed(ctx context.Context, p print) (*schema, error) {
+func (r *Registry) printed(ctx context.Context, p marked) (*schema, error) {
 	if own := r.own.avro.identity; p.print == own.print {
 		return &schema{kind: sr.TypeAvro, avro: own}, nil
 	}
@@ -209,6 +209,6 @@ func newReaders(proto, record string) (readers, error) {
 		return readers{}, fmt.Errorf("schema registry: our own Avro schema: %w", err)
 	}
 	own := &avroReader{schema: s}
-	own.identity = &avroWriter{print: fingerprintOf(s), resolved: s}
+	own.identity = &avroWriter{print: fingerprintOf(s), resolved: s, sampleBytes: sampleBytes(s.Root())}
 	return readers{&protoReader{message}, own}, nil
 }

@@ -116,7 +116,7 @@ func dribble(w http.ResponseWriter, r *http.Request) {
 
 func TestARegistryThatWentAwayStopsOnlyNewSchemas(t *testing.T) {
 	f := srfake.New()
-	id := kept1(t, f, "t-value", ingest.TelemetryProto(), sr.TypeProtobuf)
+	id := register(t, f, "t-value", ingest.TelemetryProto(), sr.TypeProtobuf)
 	d := opened(t, Config{URLs: []string{f.URL()}}).Decoder(newBehind(t))
 	known := ingest.Message{Topic: "t", Payload: headed(id, append([]byte{0}, protoBytes(t, ingest.TelemetryProto(), onePoint)...)...)}
 	if _, err := d.Decode(t.Context(), known); err != nil {
@@ -267,7 +267,8 @@ func TestSecretsAreReadAtEachRequest(t *testing.T) {
 		secret, want string
 		text         string
 	}{
-		{bearer, "one\n", "Bearer one", "with the token of token_file"}, {bearer, "two", "Bearer two", ""},
+		{bearer, "one\n", "Bearer one", "with the token of token_file"},
+		{bearer, "two", "Bearer two", ""},
 		{user, "one", "Basic dTpvbmU=", `as user "u"`},
 	} {
 		write(c.secret)

@@ -215,7 +215,7 @@ func tryAvro(t *testing.T, writer, reader, probe, written string) string {
 		t.Fatal(err)
 	}
 	f := fake(t)
-	id := kept1(t, f, "t-value", writer, sr.TypeAvro)
+	id := register(t, f, "t-value", writer, sr.TypeAvro)
 	own, err := newReaders(ingest.TelemetryProto(), reader)
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +247,7 @@ func tryProto(t *testing.T, writer, reader, probe, written string) string {
 		t.Fatal(err)
 	}
 	f := fake(t)
-	id := kept1(t, f, "t-value", writer, sr.TypeProtobuf)
+	id := register(t, f, "t-value", writer, sr.TypeProtobuf)
 	own, err := newReaders(reader, ingest.TelemetryAvro())
 	if err != nil {
 		t.Fatal(err)

@@ -120,7 +120,7 @@ type pair struct{ writer, reader protoreflect.FullName }
 func clash(w, r protoreflect.MessageDescriptor, path string, seen map[pair]bool) string {
 	if p := (pair{w.FullName(), r.FullName()}); seen[p] {
 		return ""
-	} else { //nolint:revive // p belongs to the condition
+	} else {
 		seen[p] = true
 	}
 	for i := range r.Fields().Len() {

@@ -2,9 +2,12 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/telltale-iot/telltale/asset"
 )
 
 // What a schema with all that it refers to may take.
@@ -31,14 +34,15 @@ type gathering struct {
 	refs  []reference      // those that others rest on first
 }
 
-// references are all schemas that s refers to, those that others rest on first. An error is
-// an *asset.Invalid where it is a verdict on the schema.
-func (r *Registry) references(ctx context.Context, what string, s sr.Schema) ([]reference, error) {
+// references are all schemas that s refers to, those that others rest on first; or a verdict
+// on the schema.
+func (r *Registry) references(ctx context.Context, what string, s sr.Schema) ([]reference, *asset.Invalid, error) {
 	g := &gathering{r: r, what: what, kind: s.Type, state: map[version]bool{}}
-	if err := g.visit(ctx, s); err != nil {
-		return nil, err
+	err := g.visit(ctx, s)
+	if bad, ok := errors.AsType[*asset.Invalid](err); ok {
+		return nil, bad, nil
 	}
-	return g.refs, nil
+	return g.refs, nil, err
 }
 
 func (g *gathering) visit(ctx context.Context, s sr.Schema) error {

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -23,7 +22,7 @@ type Registry struct {
 	now    func() time.Time
 
 	schemas  *cache[int, *schema]                    // by number
-	prints   *cache[print, *schema]                  // by fingerprint
+	prints   *cache[marked, *schema]                 // by fingerprint
 	subjects *cache[string, map[fingerprint]*schema] // all Avro schemas of a subject
 	ours     *cache[string, registered]              // by topic
 }
@@ -60,7 +59,7 @@ func open(c Config, own readers, now func() time.Time) (*Registry, error) {
 	return &Registry{
 		c: c, client: client, close: idle, own: own, now: now,
 		schemas:  newCache[int, *schema](c.Schemas, now),
-		prints:   newCache[print, *schema](c.Schemas, now),
+		prints:   newCache[marked, *schema](c.Schemas, now),
 		subjects: newCache[string, map[fingerprint]*schema](c.Schemas, now),
 		ours:     newCache[string, registered](c.Schemas, now),
 	}, nil
@@ -83,13 +82,16 @@ func (r *Registry) schema(ctx context.Context, id int) (*schema, error) {
 		if err != nil {
 			return nil, time.Time{}, r.c.explained(what, err)
 		}
-		s := sr.Schema{Schema: said.Schema, References: said.References}
-		if said.Type != "" && s.Type.UnmarshalText([]byte(said.Type)) != nil {
+		kind, known := kinds[said.Type]
+		if !known {
 			return &schema{bad: refuse(BadSchema, "", "%s is of type %.20q, want PROTOBUF, AVRO or JSON", what, said.Type)}, time.Time{}, nil
 		}
+		s := sr.Schema{Schema: said.Schema, Type: kind, References: said.References}
 		return r.read(ctx, what, s)
 	})
 }
+
+var kinds = map[string]sr.SchemaType{"": sr.TypeAvro, "AVRO": sr.TypeAvro, "PROTOBUF": sr.TypeProtobuf, "JSON": sr.TypeJSON}
 
 // unknown is a verdict that counts for a while: what is missing now may be written soon.
 func (r *Registry) unknown(format string, args ...any) (*schema, time.Time, error) {
@@ -101,15 +103,16 @@ func (r *Registry) read(ctx context.Context, what string, s sr.Schema) (*schema,
 	if s.Schema == "" {
 		return nil, time.Time{}, fmt.Errorf("schema registry: %s: the answer holds no schema", what)
 	}
-	refs, err := r.references(ctx, what, s)
-	var bad *asset.Invalid
-	switch {
-	case errors.As(err, &bad) && bad.Reason == UnknownSchema: // it may be written soon
-		return &schema{bad: bad}, r.now().Add(r.c.Unknown), nil
-	case bad != nil:
-		return &schema{bad: bad}, time.Time{}, nil
-	case err != nil:
+	refs, bad, err := r.references(ctx, what, s)
+	if err != nil {
 		return nil, time.Time{}, err
+	}
+	if bad != nil {
+		var until time.Time
+		if bad.Reason == UnknownSchema { // it may be written soon
+			until = r.now().Add(r.c.Unknown)
+		}
+		return &schema{bad: bad}, until, nil
 	}
 	out := &schema{kind: s.Type}
 	switch s.Type {

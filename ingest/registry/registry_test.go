@@ -1,183 +1,27 @@
 package registry
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/sr"
-	"github.com/twmb/franz-go/pkg/sr/srfake"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
 )
 
-// behind reads Protobuf by descriptors, which shares no code with what is tested.
-type behind struct {
-	message protoreflect.MessageDescriptor
-
-	mu    sync.Mutex
-	plain []ingest.Message // that came without a header
-}
-
-func newBehind(t testing.TB) *behind {
-	t.Helper()
-	own, err := telemetryReaders()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &behind{message: own.proto.message}
-}
-
-func (n *behind) Decode(_ context.Context, m ingest.Message) ([]asset.Reading, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	m.Payload = append([]byte(nil), m.Payload...)
-	n.plain = append(n.plain, m)
-	return []asset.Reading{{Asset: m.Asset, Time: time.Unix(1, 0)}}, nil
-}
-
-func (n *behind) DecodeProtobuf(b []byte, m ingest.Message) ([]asset.Reading, error) {
-	x := dynamicpb.NewMessage(n.message)
-	if err := proto.Unmarshal(b, x); err != nil {
-		return nil, refuse(ingest.Undecodable, where(m), "%v", err)
-	}
-	return []asset.Reading{readingOf(x)}, nil
-}
-
-func get(m protoreflect.Message, name protoreflect.Name) protoreflect.Value {
-	return m.Get(m.Descriptor().Fields().ByName(name))
-}
-
-func quality(m protoreflect.Message) float64 {
-	if f := m.Descriptor().Fields().ByName("quality"); m.Has(f) {
-		return m.Get(f).Float()
-	}
-	return 100
-}
-
-func readingOf(x protoreflect.Message) asset.Reading {
-	r := asset.Reading{Asset: asset.ID(get(x, "asset").String()), Time: time.Unix(0, get(x, "time_unix_ns").Int()).UTC(), Seq: get(x, "sequence").Uint()}
-	points := get(x, "points").List()
-	for i := range points.Len() {
-		p := points.Get(i).Message()
-		r.Points = append(r.Points, asset.Point{Metric: get(p, "metric").String(), Value: get(p, "value").Float(), Unit: get(p, "unit").String(), Quality: quality(p), Meta: get(p, "metadata").String()})
-	}
-	if f := x.Descriptor().Fields().ByName("event"); x.Has(f) {
-		e := x.Get(f).Message()
-		r.Event = &asset.Event{Component: get(e, "component").String(), Kind: get(e, "kind").String(), Code: get(e, "code").String(), Text: get(e, "text").String()}
-	}
-	if f := x.Descriptor().Fields().ByName("wave"); x.Has(f) {
-		w := x.Get(f).Message()
-		r.Wave = &asset.Waveform{Channel: get(w, "channel").String(), Start: time.Unix(0, get(w, "start_unix_ns").Int()).UTC(), RateHz: get(w, "rate_hz").Float(), Unit: get(w, "unit").String(), Quality: quality(w), First: get(w, "first").Bool(), Last: get(w, "last").Bool(), Scale: get(w, "scale").Float()}
-		counts := get(w, "counts_le").Bytes()
-		for i := 0; i+1 < len(counts); i += 2 {
-			r.Wave.Counts = append(r.Wave.Counts, int16(uint16(counts[i])|uint16(counts[i+1])<<8))
-		}
-		samples := get(w, "samples").List()
-		for i := range samples.Len() {
-			r.Wave.Samples = append(r.Wave.Samples, float32(samples.Get(i).Float()))
-		}
-	}
-	return r
-}
-
-// opened is a registry at url whose clock stands at now.
-func opened(t testing.TB, c Config) *Registry {
-	t.Helper()
-	if err := c.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	r, err := Open(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.Close)
-	return r
-}
-
-// fake is a registry in this process.
-func fake(t testing.TB, opts ...srfake.Option) *srfake.Registry {
-	t.Helper()
-	f := srfake.New(opts...)
-	t.Cleanup(f.Close)
-	return f
-}
-
-func kept1(t testing.TB, f *srfake.Registry, subject, text string, kind sr.SchemaType, refs ...sr.SchemaReference) int {
-	t.Helper()
-	id, _, err := f.RegisterSchema(subject, sr.Schema{Schema: text, Type: kind, References: refs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
-func headed(id int, body ...byte) []byte {
-	return append([]byte{0, byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}, body...)
-}
-
-func reason(err error) asset.Reason {
-	var bad *asset.Invalid
-	if errors.As(err, &bad) {
-		return bad.Reason
-	}
-	return ""
-}
-
-// protoBytes encodes a telemetry message by a Protobuf text format-free way: field by field.
-func protoBytes(t testing.TB, text string, set func(m *dynamicpb.Message)) []byte {
-	t.Helper()
-	file, err := compile(t.Context(), text, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := dynamicpb.NewMessage(file.Messages().ByName("Telemetry"))
-	set(m)
-	b, err := proto.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func setField(m protoreflect.Message, name protoreflect.Name, v any) {
-	f := m.Descriptor().Fields().ByName(name)
-	if f == nil {
-		panic("no field " + string(name))
-	}
-	m.Set(f, protoreflect.ValueOf(v))
-}
-
-func onePoint(m *dynamicpb.Message) {
-	setField(m, "asset", "WT-1")
-	setField(m, "time_unix_ns", int64(1_000_000_000))
-	l := m.Mutable(m.Descriptor().Fields().ByName("points")).List()
-	p := l.NewElement().Message()
-	setField(p, "metric", "power")
-	setField(p, "value", 1500.5)
-	setField(p, "unit", "kW")
-	l.Append(protoreflect.ValueOfMessage(p))
-}
-
 func TestProtobufOfTheSameSchemaIsRead(t *testing.T) {
 	f := fake(t)
-	id := kept1(t, f, "t-value", ingest.TelemetryProto(), sr.TypeProtobuf)
+	id := register(t, f, "t-value", ingest.TelemetryProto(), sr.TypeProtobuf)
 	d := opened(t, Config{URLs: []string{f.URL()}}).Decoder(newBehind(t))
 	body := protoBytes(t, ingest.TelemetryProto(), onePoint)
 	for name, way := range map[string][]byte{"the short way": {0}, "the long way": {2, 0}} {
@@ -204,7 +48,7 @@ func TestMessagesWithoutAHeaderGoOn(t *testing.T) {
 
 func TestJSONGoesOnWithoutItsHeader(t *testing.T) {
 	f := fake(t)
-	id := kept1(t, f, "t-value", `{"type":"object"}`, sr.TypeJSON)
+	id := register(t, f, "t-value", `{"type":"object"}`, sr.TypeJSON)
 	n := newBehind(t)
 	d := opened(t, Config{URLs: []string{f.URL()}}).Decoder(n)
 	if _, err := d.Decode(t.Context(), ingest.Message{Topic: "t", Payload: headed(id, []byte(`{"a":1}`)...)}); err != nil {
@@ -217,7 +61,7 @@ func TestJSONGoesOnWithoutItsHeader(t *testing.T) {
 
 func TestBrokenHeadersAreRefused(t *testing.T) {
 	f := fake(t)
-	id := kept1(t, f, "t-value", ingest.TelemetryProto(), sr.TypeProtobuf)
+	id := register(t, f, "t-value", ingest.TelemetryProto(), sr.TypeProtobuf)
 	d := opened(t, Config{URLs: []string{f.URL()}}).Decoder(newBehind(t))
 	for name, c := range map[string]struct {
 		payload []byte
@@ -244,7 +88,7 @@ func TestBrokenHeadersAreRefused(t *testing.T) {
 
 func TestAvroSaysTheSameAsProtobuf(t *testing.T) {
 	f := fake(t)
-	id := kept1(t, f, "t-value", ingest.TelemetryAvro(), sr.TypeAvro)
+	id := register(t, f, "t-value", ingest.TelemetryAvro(), sr.TypeAvro)
 	d := opened(t, Config{URLs: []string{f.URL()}}).Decoder(newBehind(t))
 	s := avro.MustParse(ingest.TelemetryAvro())
 	q := 55.5
@@ -316,8 +160,8 @@ func TestReadsOnlyWhatBearsItsName(t *testing.T) {
 	f := fake(t)
 	foreign := strings.Replace(ingest.TelemetryProto(), "package telltale.v1", "package com.example", 1)
 	foreignAvro := strings.Replace(ingest.TelemetryAvro(), `"namespace": "telltale.v1"`, `"namespace": "com.example"`, 1)
-	p := kept1(t, f, "p-value", foreign, sr.TypeProtobuf)
-	a := kept1(t, f, "a-value", foreignAvro, sr.TypeAvro)
+	p := register(t, f, "p-value", foreign, sr.TypeProtobuf)
+	a := register(t, f, "a-value", foreignAvro, sr.TypeAvro)
 	body := protoBytes(t, foreign, onePoint)
 	record, err := avro.MustParse(foreignAvro).Encode(&telemetry{Asset: "WT-1", Points: []point{{Metric: "power", Value: 1}}})
 	if err != nil {
@@ -343,14 +187,14 @@ func TestReferencesAreFollowed(t *testing.T) {
 	main := `syntax = "proto3"; package telltale.v1; import "point.proto"; import "google/protobuf/timestamp.proto";
 		message Telemetry { string asset = 2; repeated Point points = 5; google.protobuf.Timestamp at = 40; }`
 	f := fake(t)
-	kept1(t, f, "base", base, sr.TypeProtobuf)
-	kept1(t, f, "point", point, sr.TypeProtobuf, sr.SchemaReference{Name: "base.proto", Subject: "base", Version: 1})
-	id := kept1(t, f, "t-value", main, sr.TypeProtobuf, sr.SchemaReference{Name: "point.proto", Subject: "point", Version: 1})
+	register(t, f, "base", base, sr.TypeProtobuf)
+	register(t, f, "point", point, sr.TypeProtobuf, sr.SchemaReference{Name: "base.proto", Subject: "base", Version: 1})
+	id := register(t, f, "t-value", main, sr.TypeProtobuf, sr.SchemaReference{Name: "point.proto", Subject: "point", Version: 1})
 
 	pointAvro := `{"type":"record","name":"Point","namespace":"other","fields":[{"name":"metric","type":"string"},{"name":"value","type":"double"}]}`
 	mainAvro := `{"type":"record","name":"Telemetry","namespace":"telltale.v1","fields":[{"name":"time_unix_ns","type":"long"},{"name":"points","type":{"type":"array","items":"other.Point"}}]}`
-	kept1(t, f, "point-avro", pointAvro, sr.TypeAvro)
-	idAvro := kept1(t, f, "a-value", mainAvro, sr.TypeAvro, sr.SchemaReference{Name: "other.Point", Subject: "point-avro", Version: 1})
+	register(t, f, "point-avro", pointAvro, sr.TypeAvro)
+	idAvro := register(t, f, "a-value", mainAvro, sr.TypeAvro, sr.SchemaReference{Name: "other.Point", Subject: "point-avro", Version: 1})
 
 	d := opened(t, Config{URLs: []string{f.URL()}}).Decoder(newBehind(t))
 	body := []byte{0, 0x12, 2, 'W', '1', 0x2A, 3, 0x0A, 1, 'm'}
@@ -402,22 +246,6 @@ func TestSchemasThatAreNoneAreVerdicts(t *testing.T) {
 			t.Errorf("%s: it took %s", name, took)
 		}
 	}
-}
-
-// shelf is a registry that holds what it is told to, true to itself or not.
-func shelf(t *testing.T, at func(path string) any) string {
-	t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
-		said := at(r.URL.Path)
-		if said == nil {
-			w.WriteHeader(http.StatusNotFound)
-			said = map[string]any{"error_code": 40401, "message": "Subject not found."}
-		}
-		_ = json.NewEncoder(w).Encode(said)
-	}))
-	t.Cleanup(s.Close)
-	return s.URL
 }
 
 func TestReferencesThatLeadNowhere(t *testing.T) {

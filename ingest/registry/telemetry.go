@@ -2,7 +2,9 @@ package registry
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/twmb/avro"
@@ -61,10 +63,11 @@ type hit struct {
 	Energy      float64 `avro:"energy"`
 }
 
-// counted is telemetry of which only the lengths are of interest: it takes no memory.
+// counted is telemetry of which only lengths are of interest: it takes next to no memory.
 type counted struct {
 	Points []struct{} `avro:"points"`
 	Hits   []struct{} `avro:"hits"`
+	Wave   *struct{}  `avro:"wave"`
 }
 
 // A point with a name takes at least 3 bytes in any schema that can be read, and so does a
@@ -74,11 +77,18 @@ const (
 	leastHitBytes   = 3
 )
 
+// What a point and a hit may take in Protobuf beyond what they take in Avro.
+const (
+	wirePoint = 12
+	wireHit   = 20
+)
+
 // scratch is what is used again from one message to the next.
 type scratch struct {
-	t      telemetry
-	out    []byte // the Protobuf message
-	inside []byte // a part of it
+	t       telemetry
+	samples []float32
+	out     []byte // the Protobuf message
+	inside  []byte // a part of it
 }
 
 // keptParts and keptBytes bound what a scratch holds on to.
@@ -97,7 +107,7 @@ func (a *avroWriter) transcode(body []byte, where string, use func([]byte) ([]as
 		s = new(scratch)
 	}
 	defer s.release()
-	if bad := s.decode(a.resolved, body, where); bad != nil {
+	if bad := s.decode(a, body, where); bad != nil {
 		return nil, bad
 	}
 	if bad := s.encode(where); bad != nil {
@@ -106,15 +116,15 @@ func (a *avroWriter) transcode(body []byte, where string, use func([]byte) ([]as
 	return use(s.out)
 }
 
-func (s *scratch) decode(schema *avro.Schema, body []byte, where string) *asset.Invalid {
+func (s *scratch) decode(a *avroWriter, body []byte, where string) *asset.Invalid {
 	if len(body) > ingest.MaxProtobufBytes {
 		return refuse(ingest.Oversize, where, "%d bytes of Avro, at most %d are read", len(body), ingest.MaxProtobufBytes)
 	}
 	var n counted
-	rest, err := schema.Decode(body, &n, avro.SkipUnknown())
+	rest, err := a.resolved.Decode(body, &n, avro.SkipUnknown())
 	switch {
 	case err != nil:
-		return refuse(ingest.Undecodable, where, "no Avro of its schema: %v", err)
+		return noAvro(where, err)
 	case len(rest) > 0:
 		return refuse(ingest.Undecodable, where, "%d bytes follow the Avro record", len(rest))
 	case len(n.Points) > ingest.MaxPoints:
@@ -122,11 +132,26 @@ func (s *scratch) decode(schema *avro.Schema, body []byte, where string) *asset.
 	case len(n.Points) > len(body)/leastPointBytes || len(n.Hits) > len(body)/leastHitBytes:
 		return refuse(ingest.Undecodable, where, "%d points and %d hits in %d bytes cannot all have a name and a value", len(n.Points), len(n.Hits), len(body))
 	}
+	// The library would make room anew for each block of a list, and a sender may put each
+	// element into a block of its own: so all of it is there before.
 	s.t.Points, s.t.Hits = room(s.t.Points, len(n.Points)), room(s.t.Hits, len(n.Hits))
-	if _, err := schema.Decode(body, &s.t, avro.AliasInput(), avro.SkipUnknown()); err != nil {
-		return refuse(ingest.Undecodable, where, "no Avro of its schema: %v", err)
+	if n.Wave != nil {
+		s.samples = room(s.samples, len(body)/a.sampleBytes)
+		s.t.Wave = &wave{Samples: s.samples}
+	}
+	s.out = slices.Grow(s.out[:0], len(body)+wirePoint*len(n.Points)+wireHit*len(n.Hits))
+	if _, err := a.resolved.Decode(body, &s.t, avro.AliasInput(), avro.SkipUnknown()); err != nil {
+		return noAvro(where, err)
 	}
 	return nil
+}
+
+// noAvro leaves out of an error which of our types it was about.
+func noAvro(where string, err error) *asset.Invalid {
+	if at, ok := errors.AsType[*avro.SemanticError](err); ok && at.Err != nil {
+		return refuse(ingest.Undecodable, where, "no Avro of its schema: field %s: %v", at.Field, at.Err)
+	}
+	return refuse(ingest.Undecodable, where, "no Avro of its schema: %v", err)
 }
 
 func room[T any](s []T, n int) []T {
@@ -140,7 +165,7 @@ func (s *scratch) release() {
 	clear(s.t.Points[:cap(s.t.Points)]) // their texts hold the message
 	s.t = telemetry{Points: s.t.Points[:0], Hits: s.t.Hits[:0]}
 	clear(s.t.Hits[:cap(s.t.Hits)])
-	if cap(s.t.Points) <= keptParts && cap(s.t.Hits) <= keptParts && cap(s.out)+cap(s.inside) <= keptBytes {
+	if cap(s.t.Points) <= keptParts && cap(s.t.Hits) <= keptParts && cap(s.out)+cap(s.inside)+4*cap(s.samples) <= keptBytes {
 		scratches.Put(s)
 	}
 }
