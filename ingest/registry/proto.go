@@ -29,8 +29,8 @@ type protoWriter struct {
 const deepestText = 100
 
 // compile reads a Protobuf file with the files that it imports.
-func compile(ctx context.Context, text string, imports []reference) (file protoreflect.FileDescriptor, err error) {
-	const main = "\x00main.proto" // no import can have this name
+func compile(ctx context.Context, text string, imports []reference) (protoreflect.FileDescriptor, error) {
+	const main = "the schema" // in errors
 	sources := map[string]string{main: text}
 	for _, r := range imports {
 		if other, ok := sources[r.name]; ok && other != r.text {
@@ -43,10 +43,19 @@ func compile(ctx context.Context, text string, imports []reference) (file protor
 			return nil, fmt.Errorf("it nests %d deep, at most %d are read", depth, deepestText)
 		}
 	}
-	compiler := protocompile.Compiler{
-		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(sources)}),
-		MaxParallelism: 1,
+	find := func(path string) (r protocompile.SearchResult, err error) {
+		s, ok := sources[path]
+		if !ok {
+			return r, fmt.Errorf("no schema is referred to as %q", path)
+		}
+		if _, ok := sources[metaFile]; !ok && strings.Contains(s, metaFile) {
+			r.Proto, err = withoutMeta(path, s)
+			return r, err
+		}
+		r.Source = strings.NewReader(s)
+		return r, nil
 	}
+	compiler := protocompile.Compiler{Resolver: protocompile.WithStandardImports(protocompile.ResolverFunc(find)), MaxParallelism: 1}
 	files, err := compiler.Compile(ctx, main)
 	if err != nil {
 		return nil, err

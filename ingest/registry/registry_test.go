@@ -208,6 +208,29 @@ func TestReferencesAreFollowed(t *testing.T) {
 	}
 }
 
+// Confluent's registry writes options of a file that it has built in into what it hands out.
+func TestConfluentsOwnOptionsArePassedOver(t *testing.T) {
+	f := fake(t)
+	base := `syntax = "proto3"; package telltale.v1; import public "confluent/meta.proto"; option (confluent.file_meta).doc = "units";
+		message Unit { option (.confluent.message_meta) = {tags: ["a"], params: [{key: "k", value: "v"}]}; string s = 1; }`
+	text := `syntax = "proto3"; package telltale.v1; import "confluent/meta.proto"; import public "base.proto"; import "google/protobuf/timestamp.proto";
+		option java_package = "x"; option (confluent.file_meta).doc = "telemetry";
+		enum Grade { option (confluent.enum_meta).doc = "x"; A = 0 [(confluent.enum_value_meta).doc = "x", deprecated = true]; }
+		message Telemetry { string asset = 2 [(confluent.field_meta) = {doc: "x"}, deprecated = true]; repeated Grade grades = 20 [packed = false]; Unit unit = 21; google.protobuf.Timestamp at = 22;
+			oneof one { string a = 23; } }`
+	register(t, f, "base", base, sr.TypeProtobuf)
+	id := register(t, f, "t-value", text, sr.TypeProtobuf, sr.SchemaReference{Name: "base.proto", Subject: "base", Version: 1})
+	d := opened(t, Config{URLs: []string{f.URL()}}).Decoder(newBehind(t))
+	got, err := d.Decode(t.Context(), ingest.Message{Topic: "t", Payload: headed(id, 0, 0x12, 2, 'W', '1')})
+	if err != nil || len(got) != 1 || got[0].Asset != "W1" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	other := register(t, f, "o-value", strings.Replace(text, "confluent/meta.proto", "acme/meta.proto", 1), sr.TypeProtobuf, sr.SchemaReference{Name: "base.proto", Subject: "base", Version: 1})
+	if _, err := d.Decode(t.Context(), ingest.Message{Topic: "t", Payload: headed(other, 0)}); reason(err) != BadSchema || !strings.Contains(err.Error(), "acme/meta.proto") {
+		t.Errorf("a file that nobody has: %v, want %s", err, BadSchema)
+	}
+}
+
 func TestSchemasThatAreNoneAreVerdicts(t *testing.T) {
 	big := "// " + strings.Repeat("x", maxSchemaBytes)
 	deep := strings.Repeat("message A { ", 200) + strings.Repeat("}", 200)
