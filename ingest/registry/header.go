@@ -23,8 +23,8 @@ func number(b []byte, where string) (id int, body []byte, bad *asset.Invalid) {
 		return 0, nil, refuse(ingest.Undecodable, where, "%d bytes that begin with 0, want the 0 byte, 4 bytes with the schema's number, and the message", len(b))
 	}
 	n := binary.BigEndian.Uint32(b[1:])
-	if n > 1<<31-1 {
-		return 0, nil, refuse(ingest.Undecodable, where, "the schema's number is %d, want at most %d", n, 1<<31-1)
+	if n < 1 || n > 1<<31-1 {
+		return 0, nil, refuse(ingest.Undecodable, where, "the schema's number is %d, want 1 to %d in four bytes; a serializer that writes eight has to be told so", n, 1<<31-1)
 	}
 	return int(n), b[headerBytes:], nil
 }

@@ -131,6 +131,27 @@ func TestNoMessageTakesMoreThan64TimesItself(t *testing.T) {
 	}
 }
 
+// What is used again for the next message must not keep the one before in memory.
+func TestAScratchForgetsItsMessage(t *testing.T) {
+	own, err := telemetryReaders()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := own.avro.schema.Encode(&telemetry{Asset: "a", Points: []point{{Metric: "m"}, {Metric: "n"}}, Hits: []hit{{Channel: "c"}}, Wave: &wave{Channel: "w", CountsLE: []byte{1, 2}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(scratch)
+	if bad := s.decode(own.avro.identity, body, "x"); bad != nil || len(s.t.Points) != 2 {
+		t.Fatalf("%v, %+v", bad, s.t)
+	}
+	s.release()
+	points, hits := s.t.Points[:cap(s.t.Points)], s.t.Hits[:cap(s.t.Hits)]
+	if s.t.Asset != "" || s.t.Wave != nil || points[0].Metric != "" || points[1].Metric != "" || hits[0].Channel != "" {
+		t.Errorf("it holds %+v, %+v, %+v", s.t, points, hits)
+	}
+}
+
 // seeds are messages of all forms, right ones and broken ones.
 func seeds(tb testing.TB, protoID, avroID, narrowID int) [][]byte {
 	tb.Helper()

@@ -70,6 +70,7 @@ func TestBrokenHeadersAreRefused(t *testing.T) {
 		"a 0 alone":                    {[]byte{0}, ingest.Undecodable},
 		"a number cut short":           {[]byte{0, 0, 0, 1}, ingest.Undecodable},
 		"a number of 32 bits":          {headed(-1, 0), ingest.Undecodable},
+		"a number of eight bytes":      {[]byte{0, 0, 0, 0, 0, 0, 0, 0, byte(id), 0}, ingest.Undecodable},
 		"no way to the message":        {headed(id), ingest.Undecodable},
 		"a way that never ends":        {headed(id, 0x80, 0x80, 0x80), ingest.Undecodable},
 		"a way of 2⁶² steps":           {headed(id, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F), ingest.Undecodable},

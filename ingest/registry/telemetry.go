@@ -70,12 +70,9 @@ type counted struct {
 	Wave   *struct{}  `avro:"wave"`
 }
 
-// A point with a name takes at least 3 bytes in any schema that can be read, and so does a
-// hit: more of them in a message are refused before there is room made for them.
-const (
-	leastPointBytes = 3
-	leastHitBytes   = 3
-)
+// leastPointBytes is what a point with a name takes in any schema that can be read: more of
+// them in a message are refused before there is room made for them.
+const leastPointBytes = 3
 
 // What a point and a hit may take in Protobuf beyond what they take in Avro.
 const (
@@ -129,8 +126,8 @@ func (s *scratch) decode(a *avroWriter, body []byte, where string) *asset.Invali
 		return refuse(ingest.Undecodable, where, "%d bytes follow the Avro record", len(rest))
 	case len(n.Points) > ingest.MaxPoints:
 		return refuse(ingest.Oversize, where, "%d points in a message, at most %d are read", len(n.Points), ingest.MaxPoints)
-	case len(n.Points) > len(body)/leastPointBytes || len(n.Hits) > len(body)/leastHitBytes:
-		return refuse(ingest.Undecodable, where, "%d points and %d hits in %d bytes cannot all have a name and a value", len(n.Points), len(n.Hits), len(body))
+	case len(n.Points) > len(body)/leastPointBytes:
+		return refuse(ingest.Undecodable, where, "%d points in %d bytes cannot all have a name and a value", len(n.Points), len(body))
 	}
 	// The library would make room anew for each block of a list, and a sender may put each
 	// element into a block of its own: so all of it is there before.
