@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/twmb/avro"
 
@@ -14,8 +15,9 @@ import (
 
 // avroReader is the record that is read.
 type avroReader struct {
-	schema   *avro.Schema
-	identity *avroWriter // a writer who has the same schema
+	schema    *avro.Schema
+	identity  *avroWriter // a writer who has the same schema
+	scratches sync.Pool   // of *scratch
 }
 
 // avroWriter is a writer's schema, resolved into the one that is read.
@@ -24,6 +26,7 @@ type avroWriter struct {
 	resolved    *avro.Schema // nil where why says why there is none
 	why         string
 	sampleBytes int // fewest that a sample of a waveform takes
+	scratches   *sync.Pool
 }
 
 // fingerprint is CRC-64-AVRO over a schema's canonical form, as single-object encoding has it.
@@ -50,7 +53,7 @@ func (a *avroReader) read(what, text string, refs []reference, names []string) (
 		return nil, refuse(BadSchema, "", "%s is no Avro schema: %v", what, err)
 	}
 	root := writer.Root()
-	w := &avroWriter{print: fingerprintOf(writer), sampleBytes: sampleBytes(root)}
+	w := &avroWriter{print: fingerprintOf(writer), sampleBytes: sampleBytes(root), scratches: &a.scratches}
 	if name := fullName(root); root.Type != "record" || !slices.Contains(names, name) {
 		w.why = fmt.Sprintf("%s is of %s %s, read is record %s", what, root.Type, name, strings.Join(names, " or "))
 		return w, nil

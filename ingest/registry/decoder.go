@@ -209,6 +209,6 @@ func newReaders(proto, record string) (readers, error) {
 		return readers{}, fmt.Errorf("schema registry: our own Avro schema: %w", err)
 	}
 	own := &avroReader{schema: s}
-	own.identity = &avroWriter{print: fingerprintOf(s), resolved: s, sampleBytes: sampleBytes(s.Root())}
+	own.identity = &avroWriter{print: fingerprintOf(s), resolved: s, sampleBytes: sampleBytes(s.Root()), scratches: &own.scratches}
 	return readers{&protoReader{message}, own}, nil
 }

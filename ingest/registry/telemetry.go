@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"sync"
 
 	"github.com/twmb/avro"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -83,6 +82,8 @@ const (
 // scratch is what is used again from one message to the next.
 type scratch struct {
 	t       telemetry
+	points  int // of t that were written at most, also where decoding failed
+	hits    int // the same
 	samples []float32
 	out     []byte // the Protobuf message
 	inside  []byte // a part of it
@@ -94,16 +95,18 @@ const (
 	keptBytes = 1 << 20
 )
 
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
 // transcode calls use with the Protobuf message that says the same as an Avro one, so that
 // what a field means is decided in one place. The message is use's only while it runs.
 func (a *avroWriter) transcode(body []byte, where string, use func([]byte) ([]asset.Reading, error)) ([]asset.Reading, error) {
-	s, ok := scratches.Get().(*scratch)
+	s, ok := a.scratches.Get().(*scratch)
 	if !ok {
 		s = new(scratch)
 	}
-	defer s.release()
+	defer func() {
+		if s.release() {
+			a.scratches.Put(s)
+		}
+	}()
 	if bad := s.decode(a, body, where); bad != nil {
 		return nil, bad
 	}
@@ -131,6 +134,7 @@ func (s *scratch) decode(a *avroWriter, body []byte, where string) *asset.Invali
 	}
 	// The library would make room anew for each block of a list, and a sender may put each
 	// element into a block of its own: so all of it is there before.
+	s.points, s.hits = len(n.Points), len(n.Hits)
 	s.t.Points, s.t.Hits = room(s.t.Points, len(n.Points)), room(s.t.Hits, len(n.Hits))
 	if n.Wave != nil {
 		s.samples = room(s.samples, len(body)/a.sampleBytes)
@@ -158,13 +162,12 @@ func room[T any](s []T, n int) []T {
 	return s[:0]
 }
 
-func (s *scratch) release() {
-	clear(s.t.Points[:cap(s.t.Points)]) // their texts hold the message
+// release lets go of the message and reports whether s is small enough to be kept.
+func (s *scratch) release() bool {
+	clear(s.t.Points[:min(s.points, cap(s.t.Points))]) // their texts hold the message
+	clear(s.t.Hits[:min(s.hits, cap(s.t.Hits))])
 	s.t = telemetry{Points: s.t.Points[:0], Hits: s.t.Hits[:0]}
-	clear(s.t.Hits[:cap(s.t.Hits)])
-	if cap(s.t.Points) <= keptParts && cap(s.t.Hits) <= keptParts && cap(s.out)+cap(s.inside)+4*cap(s.samples) <= keptBytes {
-		scratches.Put(s)
-	}
+	return cap(s.t.Points) <= keptParts && cap(s.t.Hits) <= keptParts && cap(s.out)+cap(s.inside)+4*cap(s.samples) <= keptBytes
 }
 
 // encode writes s.t as a telltale.v1.Telemetry (schema/telemetry.proto).
