@@ -55,6 +55,7 @@ var thirdParty = map[string][]string{
 	"github.com/twmb/franz-go/pkg/sr":      {"ingest"},
 	"github.com/bufbuild/protocompile":     {"ingest"},
 	"github.com/twmb/avro":                 {"ingest"},
+	"github.com/segmentio/kafka-go":        {"ingest"},
 	"github.com/coder/websocket":           {"api"},
 	"github.com/prometheus/client_golang":  {"api", "cmd"},
 	"gonum.org/v1/gonum":                   {"features", "physics", "cmd"},
