@@ -73,6 +73,32 @@ func TestEdgeHoldsBackWhatCannotBeTrue(t *testing.T) {
 	}
 }
 
+func TestStopOfTheServiceIsAGap(t *testing.T) {
+	meter := ingest.NewMeter("modbus", "modbus x")
+	e := ingest.NewEdge(&list{[]asset.Reading{scalar("a", t0), scalar("a", t0.Add(time.Second)), scalar("b", t0), scalar("c", t0.Add(-56*time.Second))}}, ingest.EdgeOptions{
+		Meter: meter, Answers: true, Since: t0.Add(-time.Minute), Now: func() time.Time { return t0.Add(2 * time.Second) },
+	})
+	got := ""
+	for {
+		r, p, err := e.Next(t.Context())
+		if err != nil {
+			break
+		}
+		what := "reading"
+		if r.Event != nil {
+			what = r.Event.Text
+		}
+		got += fmt.Sprintf("%s %s %d\n", r.Asset, what, p.Offset)
+	}
+	const away = "nothing from 2024-03-01T11:59:00Z to 2024-03-01T12:00:00Z: the service did not run, and its source keeps nothing"
+	if want := "a " + away + " 6\na reading 7\na reading 8\nb " + away + " 8\nb reading 9\nc reading 10\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if s := meter.Status(0); s.Gaps != 2 || s.Readings != 6 || !s.Up {
+		t.Errorf("the meter says %+v", s)
+	}
+}
+
 func TestMeterKnowsSinceWhenItIsDown(t *testing.T) {
 	m := ingest.NewMeter("mqtt", "x")
 	m.Down(t0, errors.New("no route"))
@@ -135,11 +161,16 @@ func TestSequenceTellsLoss(t *testing.T) {
 		seq    uint64
 		want   string
 	}{
-		{0, 5, "ok"}, {1, 6, "ok"},
+		{0, 5, "ok"},
+		{1, 6, "ok"},
 		{4, 9, "gap: nothing from 2024-03-01T12:00:01Z to 2024-03-01T12:00:04Z: the sender counted 2 messages that did not arrive (7 to 8)"},
-		{3, 8, "time-backwards"}, {4, 9, "duplicate"}, {5, 10, "ok"},
-		{6, 1, "ok"}, {7, 2, "ok"}, // restarted
-		{8, 0, "ok"}, {9, 3, "ok"}, // does not count for once
+		{3, 8, "time-backwards"},
+		{4, 9, "duplicate"},
+		{5, 10, "ok"},
+		{6, 1, "ok"},
+		{7, 2, "ok"}, // restarted
+		{8, 0, "ok"},
+		{9, 3, "ok"}, // does not count for once
 	} {
 		if got := at(tc.second, tc.seq); got != tc.want {
 			t.Errorf("step %d: %s, want %s", i, got, tc.want)
@@ -159,8 +190,11 @@ func TestSequenceTellsLoss(t *testing.T) {
 func TestNoSensorMeasuresThat(t *testing.T) {
 	v := ingest.NewValidator([]asset.Nameplate{{ID: "a"}}, ingest.Options{})
 	for i, p := range []asset.Point{
-		{Metric: "oil", Value: 1001, Unit: "Cel"}, {Metric: "oil", Value: 2000, Unit: "[degF]"}, {Metric: "oil", Value: -1, Unit: "K"},
-		{Metric: "speed", Value: 2e6, Unit: "/min"}, {Metric: "pressure", Value: -300, Unit: "kPa"},
+		{Metric: "oil", Value: 1001, Unit: "Cel"},
+		{Metric: "oil", Value: 2000, Unit: "[degF]"},
+		{Metric: "oil", Value: -1, Unit: "K"},
+		{Metric: "speed", Value: 2e6, Unit: "/min"},
+		{Metric: "pressure", Value: -300, Unit: "kPa"},
 	} {
 		p.Quality = 100
 		_, refused := v.Check(asset.Reading{Asset: "a", Time: t0.Add(time.Duration(i) * time.Second), Points: []asset.Point{p}})
@@ -190,7 +224,7 @@ func TestLettersAreKeptAndBounded(t *testing.T) {
 	if l, err = ingest.OpenLetters(dir, 4096); err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer l.Close() //nolint:errcheck // the folder goes with the test
 	l.Put(m.Letter("s", t0, &asset.Invalid{Reason: ingest.BadTime, Text: "last"}))
 	got, err := l.Newest(ingest.BadTime, 2)
 	if err != nil || len(got) != 2 || got[0].Text != ": last (bad-time)" || got[1].Text != ": 90 (bad-time)" || string(got[0].Payload) != string(m.Payload) {

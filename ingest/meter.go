@@ -81,7 +81,7 @@ func (m *Meter) Passed(now time.Time, r asset.Reading) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.s.Readings++
-	if r.Event != nil && r.Event.Kind == GapEvent { // of our own making
+	if isGap(r) { // of our own making
 		m.s.Gaps++
 		return
 	}
