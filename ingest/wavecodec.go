@@ -92,8 +92,8 @@ func appendCounts(dst []byte, counts []int16) []byte {
 }
 
 // DecodeWave reads a waveform message of a channel. Counts stay counts. Samples or
-// counts are written into those of dst when they are long enough, and belong to the
-// caller. The error is an *asset.Invalid; nothing is allocated before the lengths are
+// counts are written into those of dst when they are long enough, its unit is used again
+// when it is the same, and all belongs to the caller. The error is an *asset.Invalid; nothing is allocated before the lengths are
 // found to agree. Where packed ones come again and again use WaveCodec, which keeps what
 // unpacking needs.
 func DecodeWave(dst asset.Waveform, b []byte, channel string) (asset.Waveform, error) {
@@ -113,12 +113,15 @@ func decodeWave(dst asset.Waveform, b []byte, channel string, c *WaveCodec) (ass
 		Channel: channel,
 		Start:   time.Unix(0, int64(binary.LittleEndian.Uint64(b[8:]))).UTC(),
 		RateHz:  math.Float64frombits(binary.LittleEndian.Uint64(b[16:])),
-		Unit:    string(b[waveHeader : waveHeader+unit]),
+		Unit:    dst.Unit,
 		Quality: float64(b[7]),
 		First:   b[6]&1 != 0,
 		Last:    b[6]&2 != 0,
 	}
 	body := b[waveHeader+unit:]
+	if s := b[waveHeader : waveHeader+unit]; string(s) != w.Unit {
+		w.Unit = string(s)
+	}
 	switch b[5] {
 	case asFloats:
 		w.Samples = room(dst.Samples, n)
