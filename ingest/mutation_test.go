@@ -42,6 +42,9 @@ func mutations() map[string]ingesttest.Decoder {
 	hits := field(field(nil, 2, "wt1"), 8, field(field(field(field(nil, 1, "ae"), 2, t0.UnixNano()), 3, 60.0), 6, 7))
 	listed := field(field(nil, 2, "wt1"), 7, field(field(field(field(nil, 1, "c"), 3, 100.0), 8, 0.5), 9, zigzag(1, -2, 300)))
 	protos := [][]byte{ingest.AppendTelemetry(nil, full), ingest.AppendTelemetry(nil, asset.Reading{Asset: "wt1", Wave: &floats}), hits, listed}
+	packed := wave
+	packed.Counts, packed.Scale = noise(300, 20), 0.5
+	var c ingest.WaveCodec
 	waves := [][]byte{ingest.EncodeWave(nil, counts, 0), ingest.EncodeWave(nil, floats, 0)}
 	headers := map[string]string{"ce_specversion": "1.0", "ce_id": "1", "ce_source": "s", "ce_type": "t", "ce_subject": "wt1/x"}
 	return map[string]ingesttest.Decoder{
@@ -49,6 +52,7 @@ func mutations() map[string]ingesttest.Decoder {
 		"cloudevents": {Decode: payload(ingest.Message{}), Corpus: [][]byte{[]byte(eventJSON), []byte(codedJSON)}, Words: jsonWords()},
 		"protobuf":    {Decode: payload(ingest.Message{}), Corpus: protos, Words: []string{"\x2a\x00", "\x3a\x00", "\x48\x01", "\x42\x00", "\x0b", "\x0c"}},
 		"wave":        {Decode: payload(ingest.Message{Asset: "wt1", Channel: "x"}), Corpus: waves},
+		"packed":      {Decode: payload(ingest.Message{Asset: "wt1", Channel: "x"}), Corpus: [][]byte{c.Encode(nil, packed, 0)}, Words: []string{"\x28\xb5\x2f\xfd"}},
 		"all":         {Decode: payload(ingest.Message{Headers: headers}), Corpus: append(append(protos, waves...), []byte(pointsJSON), []byte(oneJSON)), Words: jsonWords()},
 	}
 }
@@ -57,7 +61,11 @@ func mutations() map[string]ingesttest.Decoder {
 // of it. TELLTALE_EXECS says how many are tried (make fuzz EXECS=1e8).
 func TestMutations(t *testing.T) {
 	for name, d := range mutations() {
-		t.Run(name, func(t *testing.T) { ingesttest.Mutate(t, d, ingesttest.Options{}) })
+		few := 100_000
+		if name == "packed" {
+			few = 20_000 // the decompressor's tables take their time
+		}
+		t.Run(name, func(t *testing.T) { ingesttest.Mutate(t, d, ingesttest.Options{Few: few}) })
 	}
 }
 
@@ -67,7 +75,7 @@ func TestMutationsBeginWithRightMessages(t *testing.T) {
 	for name, d := range mutations() {
 		for _, b := range d.Corpus {
 			m := ingest.Message{Payload: b}
-			if name == "wave" || name == "all" {
+			if name == "wave" || name == "packed" || name == "all" {
 				m.Asset, m.Channel = "wt1", "x"
 			}
 			if _, err := p.Decode(t.Context(), m); err != nil && name != "all" {

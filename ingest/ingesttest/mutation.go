@@ -3,6 +3,7 @@
 package ingesttest
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -21,7 +22,8 @@ type Decoder struct {
 
 // Options of Mutate; zero values mean the defaults given.
 type Options struct {
-	Execs int           // default: environment TELLTALE_EXECS, or 200,000; 20,000 with the race detector
+	Execs int           // default: environment TELLTALE_EXECS, or Few
+	Few   int           // for every day; default 200,000, a tenth with the race detector
 	Seed  uint64        // default 1
 	Times uint64        // that a decoder may allocate of its input; default 64
 	Floor uint64        // bytes that any input may cost beside; default 64 KiB: an error's text, and a waveform's blocks of a second
@@ -32,7 +34,7 @@ type Options struct {
 func (o Options) withDefaults(t *testing.T) Options {
 	t.Helper()
 	if o.Execs == 0 {
-		o.Execs = defaultExecs
+		o.Execs = cmp.Or(o.Few, 200_000) / fewer
 		if s := os.Getenv("TELLTALE_EXECS"); s != "" {
 			n, err := strconv.ParseFloat(s, 64) // 1e8 is easier to read
 			if err != nil {

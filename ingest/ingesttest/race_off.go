@@ -2,4 +2,4 @@
 
 package ingesttest
 
-const defaultExecs = 200_000
+const fewer = 1

@@ -2,5 +2,5 @@
 
 package ingesttest
 
-// defaultExecs is fewer with the race detector, which is ten times slower.
-const defaultExecs = 20_000
+// fewer inputs are tried with the race detector, which is ten times slower.
+const fewer = 10
