@@ -15,6 +15,7 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/ingest/modbus"
+	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/ingest/opcua"
 )
 
@@ -38,20 +39,13 @@ type config struct {
 
 // sourceConfig says where readings come from; several sources are read side by side.
 type sourceConfig struct {
-	MQTT   mqttConfig      `yaml:"mqtt,omitempty"`
+	MQTT   *mqtt.Config    `yaml:"mqtt,omitempty"`
 	Modbus []modbus.Device `yaml:"modbus,omitempty"`
 	OPCUA  []opcua.Server  `yaml:"opcua,omitempty"`
 
 	MaxAhead time.Duration `yaml:"max_ahead,omitempty"` // a stamp may be later than now by this; default 5m
 	MaxPast  time.Duration `yaml:"max_past,omitempty"`  // or earlier by this; default 8760h
 	Silence  time.Duration `yaml:"silence,omitempty"`   // of a source that is reported; default 1m
-}
-
-type mqttConfig struct {
-	URL          string `yaml:"url"`       // tcp://host:1883, ssl://host:8883
-	ClientID     string `yaml:"client_id"` // stable: the broker keeps its session
-	User         string `yaml:"user,omitempty"`
-	PasswordFile string `yaml:"password_file,omitempty"`
 }
 
 // apiConfig says who may change something by the API.
@@ -149,7 +143,7 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	refuse := func(field, text string) {
 		bad = append(bad, fmt.Errorf("%s:%d: %s: %s", c.path, lineOf(c.body, field), field, text))
 	}
-	if c.Source.MQTT.URL == "" && len(c.Source.Modbus) == 0 && len(c.Source.OPCUA) == 0 {
+	if c.Source.MQTT == nil && len(c.Source.Modbus) == 0 && len(c.Source.OPCUA) == 0 {
 		refuse("source", "is empty: want mqtt, modbus, opcua or several of them")
 	}
 	atLeast := func(field string, d time.Duration) {
@@ -160,11 +154,6 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	atLeast("max_ahead", c.Source.MaxAhead)
 	atLeast("max_past", c.Source.MaxPast)
 	atLeast("silence", c.Source.Silence)
-	if m := c.Source.MQTT; m != (mqttConfig{}) {
-		if u, err := url.Parse(m.URL); err != nil || u.Host == "" {
-			refuse("source.mqtt.url", fmt.Sprintf("%q is not allowed: want an address such as tcp://broker:1883", m.URL))
-		}
-	}
 	lines := func(at string, err error) {
 		if err == nil {
 			return
@@ -178,6 +167,9 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 		if !assets[id] {
 			refuse(at+".asset", fmt.Sprintf("%q is not allowed: want the ID of one of the assets above", id))
 		}
+	}
+	if c.Source.MQTT != nil {
+		lines("source.mqtt", c.Source.MQTT.Validate())
 	}
 	for i, d := range c.Source.Modbus {
 		at := fmt.Sprintf("source.modbus[%d]", i)

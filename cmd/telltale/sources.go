@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -35,6 +34,14 @@ type entry struct {
 	meter  *ingest.Meter
 	polled bool // nobody keeps what was not asked for
 	keeps  bool // it can go on from an earlier reading by itself: what it brings needs no journal
+}
+
+// status is how the source stands; one that knows more than its meter is asked itself.
+func (e entry) status() ingest.SourceStatus {
+	if s, ok := e.source.(interface{ Status() ingest.SourceStatus }); ok {
+		return s.Status()
+	}
+	return e.meter.Status(e.source.Queued())
 }
 
 type liveSource interface {
@@ -74,9 +81,11 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, j
 		}
 		in.entries = append(in.entries, entry{source: src, meter: m, polled: true})
 	}
-	if c.Source.MQTT.URL != "" {
-		m := ingest.NewMeter("mqtt", "mqtt "+c.Source.MQTT.URL)
-		src, err := openMQTT(ctx, c.Source.MQTT, in, m)
+	if b := c.Source.MQTT; b != nil {
+		m := ingest.NewMeter("mqtt", "mqtt "+b.URL)
+		src, err := mqtt.Open(ctx, mqtt.Options{
+			Config: *b, Meter: m, Decoder: &ingest.Payloads{Allow: b.Assets}, Refused: in.refused, Lost: in.warn(m),
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -96,7 +105,7 @@ const journalBytes = 1 << 30
 func (in *intake) join(ctx context.Context, c *config, next int64, through time.Time, journal bool) error {
 	var keeping, others []ingest.Source
 	for _, e := range in.entries {
-		opt := ingest.EdgeOptions{Meter: e.meter, Answers: true, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
+		opt := ingest.EdgeOptions{Meter: e.meter, Answers: e.polled, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
 		if e.polled {
 			opt.Since = through
 		}
@@ -130,29 +139,26 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 func (in *intake) lost(m *ingest.Meter) func(error) {
 	return func(err error) {
 		m.Down(time.Now(), err)
-		in.log.Warn("source lost", "source", m.Name(), "error", err)
+		in.warn(m)(err)
 	}
 }
 
-func openMQTT(ctx context.Context, c mqttConfig, in *intake, m *ingest.Meter) (*mqtt.Source, error) {
-	password, err := secret(c.PasswordFile)
-	if err != nil {
-		return nil, err
-	}
-	return mqtt.Open(ctx, mqtt.Options{
-		Broker: c.URL, ClientID: cmp.Or(c.ClientID, "telltale"), User: c.User, Password: password, Lost: in.lost(m),
-		DeadLetter: func(topic string, e *asset.Invalid) {
-			in.log.Warn("message refused", "topic", topic, "error", e)
-			m.Refused(e.Reason)
-		},
-	})
+// warn tells of what a source notes in its meter by itself.
+func (in *intake) warn(m *ingest.Meter) func(error) {
+	return func(err error) { in.log.Warn("source lost", "source", m.Name(), "error", err) }
+}
+
+// refused keeps a message that nothing could be made of.
+func (in *intake) refused(d ingest.DeadLetter) {
+	in.log.Warn("message refused", "source", d.Source, "topic", d.Topic, "error", d.Text)
+	in.letters.Put(d)
 }
 
 // Sources lists how every source stands.
 func (in *intake) Sources() []api.Source {
 	out := make([]api.Source, len(in.entries))
 	for i, e := range in.entries {
-		out[i] = api.Source(e.meter.Status(e.source.Queued()))
+		out[i] = api.Source(e.status())
 	}
 	return out
 }

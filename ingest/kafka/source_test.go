@@ -252,8 +252,10 @@ func TestRefusedMessagesGoToTheirTopicAndThePartitionGoesOn(t *testing.T) {
 		dead = append(dead, k.PollFetches(t.Context()).Records()...)
 	}
 	for i, want := range []struct{ reason, offset, key, payload string }{
-		{"undecodable", "1", "a", string(poison.Payload)}, {"too-large", "3", "", ""},
-		{"undecodable", "4", "a", string(nan.Payload)}, {"asset-not-allowed", "5", "stranger", string(reading("stranger", 1).Payload)},
+		{"undecodable", "1", "a", string(poison.Payload)},
+		{"too-large", "3", "", ""},
+		{"undecodable", "4", "a", string(nan.Payload)},
+		{"asset-not-allowed", "5", "stranger", string(reading("stranger", 1).Payload)},
 	} {
 		h := map[string]string{}
 		for _, x := range dead[i].Headers {
