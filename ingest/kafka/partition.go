@@ -103,8 +103,12 @@ func (p *partition) begin(ctx context.Context) error {
 		return p.inside(ctx, first, last)
 	}
 	p.s.mu.Lock()
-	defer p.s.mu.Unlock()
 	p.acked, p.committed, p.read = p.next, -1, p.next
+	p.s.mu.Unlock()
+	select {
+	case p.gen.first <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
