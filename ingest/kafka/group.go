@@ -100,6 +100,7 @@ func (s *Source) tend(ctx context.Context, g *generation) {
 		}
 		g.awake.Store(int64(time.Since(g.begun)))
 		s.commit(g)
+		g.awake.Store(int64(time.Since(g.begun)))
 		if time.Since(watched) < watchEvery {
 			continue
 		}

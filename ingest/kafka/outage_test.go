@@ -171,3 +171,29 @@ func TestHolesAreCountedUnlessTheTopicIsCompacted(t *testing.T) {
 		})
 	}
 }
+
+func TestALogThatEndsBeforeWhatWasCommittedStopsThePartition(t *testing.T) {
+	t.Parallel()
+	for name, at := range clusters(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			topic := newTopic(t, at, 1, nil)
+			p := producer(t, Produce{Cluster: at, Topic: topic})
+			send(t, p, reading("a", 0), reading("a", 1))
+			if err := admin(t, at).CommitAllOffsets(t.Context(), topic, kadm.Offsets{topic: {0: {Topic: topic, Partition: 0, At: 7, LeaderEpoch: -1}}}); err != nil {
+				t.Fatal(err)
+			}
+			s, l := open(t, Options{Consume: Consume{Cluster: at, Topics: []string{topic}, Group: topic}, Stall: 200 * time.Millisecond})
+			eventually(t, "it is given time", func() bool { return l.said("the log ends at 2, to be read is 7") })
+			eventually(t, "it says so", func() bool { return strings.Contains(s.Status().Why, "the log ends at 2, 5 messages before the one to be read") })
+			for i := range 8 {
+				send(t, p, reading("a", i+2))
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if r, _, err := s.Next(ctx); err == nil {
+				t.Errorf("then it read %s of another log", say(r))
+			}
+		})
+	}
+}
