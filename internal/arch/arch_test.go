@@ -52,6 +52,7 @@ var thirdParty = map[string][]string{
 	"github.com/gopcua/opcua":              {"ingest"},
 	"github.com/segmentio/kafka-go":        {"ingest"},
 	"github.com/klauspost/compress":        {"ingest"},
+	"github.com/aws/aws-sdk-go-v2":         {"ingest"},
 	"github.com/coder/websocket":           {"api"},
 	"github.com/prometheus/client_golang":  {"api", "cmd"},
 	"gonum.org/v1/gonum":                   {"features", "physics", "cmd"},
