@@ -76,7 +76,7 @@ gateway:
 	url := strings.TrimSuffix(strings.TrimPrefix(line, "telltale: gateway listening on "), ",")
 	eventually(t, "the sources are open", func() bool { code, _ := fetch(t, url+"/readyz"); return code == 200 })
 
-	p, err := mqtt.NewPublisher(t.Context(), mqtt.Options{Broker: broker.URL(), ClientID: "plant"})
+	p, err := mqtt.NewPublisher(t.Context(), mqtt.Options{Config: mqtt.Config{URL: broker.URL(), ClientID: "plant"}})
 	if err != nil {
 		t.Fatal(err)
 	}
