@@ -15,9 +15,9 @@ import (
 
 func TestDecodeTelemetry(t *testing.T) {
 	for name, tc := range map[string]struct{ in, want string }{
-		"points":      {`{"asset":"wt1","time":"2024-03-01T13:00:00+01:00","points":[{"metric":"a","value":0,"unit":"°C","quality":50},{"metric":"b","value":1,"unit":"1"}]}`, "wt1 12:00:00 [{a 0 °C 50} {b 1 1 100}]"},
-		"one point":   {`{"timestamp":"2024-03-01T12:00:00Z","metric_name":"a","value":1.5,"unit":"kW","quality_code":90,"metadata":{"x":[1]}}`, "wt1 12:00:00 [{a 1.5 kW 90}]"},
-		"null":        {`{"time":"2024-03-01T12:00:00Z","points":[{"metric":"a","value":null,"unit":"1"}]}`, "wt1 12:00:00 [{a NaN 1 100}]"},
+		"points":      {`{"asset":"wt1","time":"2024-03-01T13:00:00+01:00","points":[{"metric":"a","value":0,"unit":"°C","quality":50},{"metric":"b","value":1,"unit":"1"}]}`, "wt1 12:00:00 [{a 0 °C 50 } {b 1 1 100 }]"},
+		"one point":   {`{"timestamp":"2024-03-01T12:00:00Z","metric_name":"a","value":1.5,"unit":"kW","quality_code":90,"metadata":{"x":[1]}}`, "wt1 12:00:00 [{a 1.5 kW 90 }]"},
+		"null":        {`{"time":"2024-03-01T12:00:00Z","points":[{"metric":"a","value":null,"unit":"1"}]}`, "wt1 12:00:00 [{a NaN 1 100 }]"},
 		"event":       {`{"time":"2024-03-01T12:00:00Z","event":{"kind":"status","code":"7"}}`, "wt1 12:00:00 [] status 7"},
 		"other asset": {`{"asset":"wt2","time":"2024-03-01T12:00:00Z","points":[{"metric":"a","value":1}]}`, `the payload is of asset "wt2", the topic of "wt1"`},
 		"no time":     {`{"points":[{"metric":"a","value":1}]}`, "want RFC 3339"},

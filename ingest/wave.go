@@ -26,7 +26,7 @@ func (v *Validator) checkWave(d *declared, id asset.ID, w asset.Waveform) (asset
 	if bad := checkQuality(where, w.Quality); bad != nil {
 		return w, bad
 	}
-	if bad := v.checkTime(id, w.Start); bad != nil {
+	if bad := checkTime(id, w.Start); bad != nil {
 		return w, bad
 	}
 	offset, unit, ok := asset.Convert(0, w.Unit)
