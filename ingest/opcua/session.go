@@ -2,7 +2,9 @@ package opcua
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gopcua/opcua"
@@ -54,10 +56,11 @@ func newReader(s Server, tell func(asset.Reading) bool) (*reader, error) {
 }
 
 // session connects, subscribes and reads until something is wrong. The library's own
-// reconnection is off, and its word on the state of a connection is not asked: its
+// reconnection is off, and its word that a connection stands is not asked: its
 // publishing can stop for ever while it says Connected.
 func (r *reader) session(ctx context.Context) error {
-	c, err := r.connect(ctx)
+	states := make(chan opcua.ConnState, 16) // a client that does not reconnect has fewer
+	c, err := r.connect(ctx, opcua.StateChangedCh(states))
 	if err != nil {
 		return err
 	}
@@ -77,6 +80,10 @@ func (r *reader) session(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case state := <-states:
+			if state == opcua.Disconnected || state == opcua.Closed { // of bad news its word is taken
+				return errors.New("the connection was lost")
+			}
 		case <-watchdog.C:
 			return fmt.Errorf("nothing came for %s, not even the server's time", silence)
 		case n := <-told:
@@ -95,7 +102,7 @@ func (r *reader) session(ctx context.Context) error {
 	}
 }
 
-func (r *reader) connect(ctx context.Context) (*opcua.Client, error) {
+func (r *reader) connect(ctx context.Context, more ...opcua.Option) (*opcua.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*connectTimeout)
 	defer cancel()
 	ep, err := r.endpoint(ctx)
@@ -108,7 +115,7 @@ func (r *reader) connect(ctx context.Context) (*opcua.Client, error) {
 	}
 	options = append(options, opcua.AutoReconnect(false), opcua.RequestTimeout(connectTimeout), opcua.DialTimeout(connectTimeout),
 		opcua.SessionTimeout(time.Minute), opcua.MaxMessageSize(maxMessage), opcua.MaxChunkCount(maxChunks), opcua.SessionName("telltale"))
-	c, err := opcua.NewClient(r.Endpoint, options...)
+	c, err := opcua.NewClient(r.Endpoint, append(options, more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -124,21 +131,52 @@ func (r *reader) subscribe(ctx context.Context, c *opcua.Client, told chan<- *op
 	}
 	items := []*ua.MonitoredItemCreateRequest{r.item(clockNode, clockHandle, r.Publish, 1)}
 	for i, n := range r.nodes {
-		items = append(items, r.item(n, uint32(i), r.Sampling, r.Queue)) //nolint:gosec // a list of a file
+		x := r.item(n, uint32(i), r.Sampling, r.Queue) //nolint:gosec // a list of a file
+		x.RequestedParameters.Filter = everyStamp()
+		items = append(items, x)
 	}
-	for from := 0; from < len(items); from += 500 { // servers bound what one request may hold
-		part := items[from:min(from+500, len(items))]
+	plain, err := monitor(ctx, sub, items)
+	if err == nil && len(plain) > 0 {
+		_, err = monitor(ctx, sub, plain)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return keepAlives * max(sub.RevisedPublishingInterval, r.Publish), nil
+}
+
+// everyStamp has a server report a value that is the same as before, of a later time: that a
+// sensor still shows it is news, and an instant of an asset has all of its metrics.
+func everyStamp() *ua.ExtensionObject {
+	x := ua.NewExtensionObject(&ua.DataChangeFilter{Trigger: ua.DataChangeTriggerStatusValueTimestamp, DeadbandType: uint32(ua.DeadbandTypeNone)})
+	x.UpdateMask()
+	return x
+}
+
+// monitor has the server report items. Of those whose filter it refuses it returns plain ones.
+func monitor(ctx context.Context, sub *opcua.Subscription, items []*ua.MonitoredItemCreateRequest) (plain []*ua.MonitoredItemCreateRequest, err error) {
+	for part := range slices.Chunk(items, 500) { // servers bound what one request may hold
 		res, err := sub.Monitor(ctx, ua.TimestampsToReturnBoth, part...)
 		if err != nil {
-			return 0, fmt.Errorf("monitored items: %w", err)
+			return nil, fmt.Errorf("monitored items: %w", err)
 		}
 		for k, result := range res.Results {
-			if result.StatusCode != ua.StatusOK {
-				return 0, fmt.Errorf("node %s: %w", part[k].ItemToMonitor.NodeID, result.StatusCode)
+			asked := part[k]
+			switch result.StatusCode {
+			case ua.StatusOK:
+			case ua.StatusBadMonitoredItemFilterUnsupported, ua.StatusBadMonitoredItemFilterInvalid, ua.StatusBadFilterNotAllowed:
+				if asked.RequestedParameters.Filter != nil {
+					asked.RequestedParameters.Filter = nil
+					plain = append(plain, asked)
+					continue
+				}
+				fallthrough
+			default:
+				return nil, fmt.Errorf("node %s: %w", asked.ItemToMonitor.NodeID, result.StatusCode)
 			}
 		}
 	}
-	return keepAlives * max(sub.RevisedPublishingInterval, r.Publish), nil
+	return plain, nil
 }
 
 func (*reader) item(n *ua.NodeID, handle uint32, sampling time.Duration, queue uint32) *ua.MonitoredItemCreateRequest {
