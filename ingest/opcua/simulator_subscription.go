@@ -169,6 +169,7 @@ func (g *guest) subscribing(r ua.Request, ok *ua.ResponseHeader) ua.Response {
 		for i, x := range req.ItemsToCreate {
 			out[i] = g.watch(s, x)
 		}
+		slices.SortStableFunc(s.queue, func(a, b told) int { return a.value.SourceTimestamp.Compare(b.value.SourceTimestamp) })
 		return &ua.CreateMonitoredItemsResponse{ResponseHeader: ok, Results: out, DiagnosticInfos: []*ua.DiagnosticInfo{}}
 	case *ua.DeleteMonitoredItemsRequest:
 		s := g.subscriptions[req.SubscriptionID]
