@@ -103,7 +103,7 @@ func Cut(w asset.Waveform) []asset.Waveform {
 	if per >= w.Len() {
 		return []asset.Waveform{w}
 	}
-	var out []asset.Waveform
+	out := make([]asset.Waveform, 0, (w.Len()+per-1)/per)
 	for from := 0; from < w.Len(); from += per {
 		to := min(from+per, w.Len())
 		b := w

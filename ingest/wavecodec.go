@@ -3,6 +3,7 @@ package ingest
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -61,9 +62,7 @@ func EncodeWave(dst []byte, w asset.Waveform, scale float64) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(w.Len()))
 	dst = append(dst, byte(len(w.Unit)), 0, 0, 0)
 	dst = append(dst, w.Unit...)
-	for _, c := range w.Counts {
-		dst = binary.LittleEndian.AppendUint16(dst, uint16(c))
-	}
+	dst = appendCounts(dst, w.Counts)
 	if format == asFloats {
 		for _, s := range w.Samples {
 			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(s))
@@ -75,6 +74,23 @@ func EncodeWave(dst []byte, w asset.Waveform, scale float64) []byte {
 		dst = binary.LittleEndian.AppendUint16(dst, uint16(int16(count)))
 	}
 	return dst
+}
+
+func appendCounts(dst []byte, counts []int16) []byte {
+	dst = slices.Grow(dst, 2*len(counts))
+	for _, c := range counts {
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(c))
+	}
+	return dst
+}
+
+// decodeWave reads a waveform message of the asset and channel that m names.
+func decodeWave(m Message) ([]asset.Reading, error) {
+	w, err := DecodeWave(asset.Waveform{}, m.Payload, m.Channel)
+	if err != nil {
+		return nil, m.verdict("waveform", err)
+	}
+	return (&telemetry{wave: &w}).readings(m)
 }
 
 // DecodeWave reads a waveform message of a channel. Counts stay counts. Samples or
@@ -99,7 +115,7 @@ func DecodeWave(dst asset.Waveform, b []byte, channel string) (asset.Waveform, e
 	}
 	n, unit := int(binary.LittleEndian.Uint32(b[32:])), int(b[36])
 	if n > MaxWaveSamples {
-		return asset.Waveform{}, refuse(Undecodable, channel, "%d samples, at most %d are read", n, MaxWaveSamples)
+		return asset.Waveform{}, refuse(Oversize, channel, "%d samples, at most %d are read", n, MaxWaveSamples)
 	}
 	if want := waveHeader + unit + n*width; len(b) != want {
 		return asset.Waveform{}, refuse(Undecodable, channel, "%d bytes, the header says %d", len(b), want)

@@ -39,7 +39,7 @@ func TestASimulatedFarmIsReadByTheConfigurationThatItWrites(t *testing.T) {
 			})
 			defer farm.Wait()
 			defer stop()
-			conf := written(t, file)
+			conf := writtenConfig(t, file)
 			conf.Data = t.TempDir()
 			src, err := openIntake(ctx, conf, 0, time.Time{}, slog.New(slog.DiscardHandler))
 			if err != nil {
@@ -75,8 +75,8 @@ func TestASimulatedFarmIsReadByTheConfigurationThatItWrites(t *testing.T) {
 	}
 }
 
-// written waits for a configuration and reads it.
-func written(t *testing.T, file string) *config {
+// writtenConfig waits for a configuration and reads it.
+func writtenConfig(t *testing.T, file string) *config {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if conf, err := readConfig(file); err == nil {

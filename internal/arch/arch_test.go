@@ -51,6 +51,8 @@ var thirdParty = map[string][]string{
 	"github.com/goburrow/modbus":           {"ingest"},
 	"github.com/simonvetter/modbus":        {"ingest"},
 	"github.com/gopcua/opcua":              {"ingest"},
+	"github.com/klauspost/compress":        {"ingest"},
+	"google.golang.org/protobuf":           {"ingest"},
 	"github.com/coder/websocket":           {"api"},
 	"github.com/prometheus/client_golang":  {"api", "cmd"},
 	"gonum.org/v1/gonum":                   {"features", "physics", "cmd"},
