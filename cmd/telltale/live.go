@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest/modbus"
 	"github.com/telltale-iot/telltale/simulate"
 )
 
@@ -25,6 +26,7 @@ type outlet struct {
 	// for, not that of the simulation. What the farm shows runs at its speed all the same.
 	wallClock bool
 	scalars   bool // it has no waveforms
+	most      int  // turbines; 0: any number
 	open      func(ctx context.Context, l live) (opened, error)
 }
 
@@ -39,15 +41,16 @@ type opened struct {
 
 // live is a simulated farm that others can read.
 type live struct {
-	at     *url.URL
-	farm   *simulate.Farm
-	plates []asset.Nameplate
-	speed  float64
-	every  time.Duration // of its telemetry, in event time
-	serve  bool          // the broker too
-	public bool          // not for this machine alone
-	config string        // file to write
-	force  bool          // over one that is there
+	at       *url.URL
+	turbines int
+	speed    float64
+	every    time.Duration // of its telemetry, in event time
+	serve    bool          // the broker too
+	public   bool          // not for this machine alone
+	config   string        // file to write
+	force    bool          // over one that is there
+	farm     *simulate.Farm
+	plates   []asset.Nameplate
 }
 
 // outlets by the scheme of their address.
@@ -55,7 +58,7 @@ func outlets() map[string]outlet {
 	return map[string]outlet{
 		"mqtt":    {open: openMQTTOutlet},
 		"opc.tcp": {open: openOPCUAOutlet, wallClock: true},
-		"modbus":  {open: openModbusOutlet, wallClock: true, scalars: true},
+		"modbus":  {open: openModbusOutlet, wallClock: true, scalars: true, most: modbus.MaxUnits},
 	}
 }
 
@@ -78,9 +81,6 @@ func outletAt(address string) (outlet, *url.URL, error) {
 
 // run opens the outlet, writes the configuration that reads it, and plays the farm.
 func (l live) run(ctx context.Context, o outlet, stdout io.Writer) error {
-	if err := l.validate(o); err != nil {
-		return err
-	}
 	if o.scalars {
 		for i := range l.plates {
 			l.plates[i].Channels = nil
@@ -110,6 +110,9 @@ const fastest = 10 * time.Millisecond
 func (l live) validate(o outlet) error {
 	if _, err := os.Stat(l.config); l.config != "" && err == nil && !l.force {
 		return fmt.Errorf("%s is there: use --force to overwrite it, or another --config", l.config)
+	}
+	if o.most > 0 && l.turbines > o.most {
+		return fmt.Errorf("%w: --turbines %d: want at most %d with %s://", errUsage, l.turbines, o.most, l.at.Scheme)
 	}
 	if !(l.speed > 0) {
 		return fmt.Errorf("%w: --speed %g: want more than 0", errUsage, l.speed)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"net"
 	"strings"
@@ -93,9 +92,6 @@ func countsOf(samples []float32, step float64) []int16 {
 // openModbusOutlet is a server with a unit for each turbine, from 1, and its metrics as
 // float32 at registers 0, 2, 4 …; waveforms are not for Modbus.
 func openModbusOutlet(_ context.Context, l live) (opened, error) {
-	if len(l.plates) > modbus.MaxUnits {
-		return opened{}, fmt.Errorf("%w: --turbines %d: want at most %d, one for each unit ID", errUsage, len(l.plates), modbus.MaxUnits)
-	}
 	s, err := modbus.Serve(l.at.Host)
 	if err != nil {
 		return opened{}, err
@@ -104,7 +100,7 @@ func openModbusOutlet(_ context.Context, l live) (opened, error) {
 	o := opened{where: "modbus://" + s.Address(), close: func() { _ = s.Close() }, flush: sent}
 	values, units := map[asset.ID]map[string]float32{}, map[asset.ID]byte{}
 	for i, p := range l.plates {
-		d := modbus.Device{Asset: p.ID, Address: net.JoinHostPort(l.at.Hostname(), port), Unit: byte(i + 1), Every: time.Second} //nolint:gosec // at most MaxUnits
+		d := modbus.Device{Asset: p.ID, Address: net.JoinHostPort(l.at.Hostname(), port), Unit: byte(i + 1), Every: time.Second} //nolint:gosec // the outlet has at most so many
 		for k, m := range p.Metrics {
 			d.Registers = append(d.Registers, modbus.Register{Metric: m.Name, Unit: m.Unit, Address: uint16(2 * k), Type: "float32"}) //nolint:gosec // a few
 		}

@@ -120,11 +120,14 @@ func (s *simulation) runLive(ctx context.Context, changed func(string) bool, std
 	if !o.wallClock && !changed("start") {
 		s.start = time.Now().UTC().Add(-dayOne).Truncate(time.Hour).Format(time.RFC3339)
 	}
-	farm, err := s.farm()
-	if err != nil {
+	l := live{at: at, turbines: s.turbines, speed: s.speed, every: s.every, serve: s.serve, public: s.public, config: s.config, force: s.force}
+	if err := l.validate(o); err != nil {
 		return err
 	}
-	l := live{at: at, farm: farm, plates: farm.Nameplates(), speed: s.speed, every: s.every, serve: s.serve, public: s.public, config: s.config, force: s.force}
+	if l.farm, err = s.farm(); err != nil {
+		return err
+	}
+	l.plates = l.farm.Nameplates()
 	return l.run(ctx, o, stdout)
 }
 
