@@ -45,7 +45,7 @@ func simulateCommand() *cobra.Command {
 			"  telltale simulate --live opc.tcp://127.0.0.1:4840 --config try.yaml          # the same as an OPC UA server\n" +
 			"  telltale simulate --live modbus://127.0.0.1:5020 --config try.yaml           # and as a Modbus server\n" +
 			"  telltale run -c try.yaml                                                     # reads it",
-		Args:    exactly(),
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.useProfile(cmd.Flags().Changed); err != nil {
 				return err
