@@ -36,7 +36,7 @@ func TestAcceptProtocolModbus(t *testing.T) {
 	for i, m := range plate.Metrics[:len(plate.Metrics)-1] {
 		device.Registers = append(device.Registers, modbus.Register{Metric: m.Name, Unit: m.Unit, Address: uint16(2 + 2*i), Type: "float32"})
 	}
-	s := runService(t, config{Assets: []asset.Nameplate{plate}, Source: sourceConfig{Modbus: []modbus.Device{device}}})
+	s := runService(t, plate, map[string]any{"modbus": []modbus.Device{device}})
 	ordeal(t, s, faultsOf(server, way))
 	until := time.Now().Add(-2 * time.Second)
 	s.stop()

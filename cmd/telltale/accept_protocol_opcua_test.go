@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest/opcua"
 )
 
@@ -33,7 +32,7 @@ func TestAcceptProtocolOPCUA(t *testing.T) {
 	for i, m := range plate.Metrics {
 		source.Nodes = append(source.Nodes, opcua.Node{ID: fmt.Sprintf("ns=2;s=WT01.%d", i), Asset: plate.ID, Metric: m.Name, Unit: m.Unit})
 	}
-	s := runService(t, config{Assets: []asset.Nameplate{plate}, Source: sourceConfig{OPCUA: []opcua.Server{source}}})
+	s := runService(t, plate, map[string]any{"opcua": []opcua.Server{source}})
 	ordeal(t, s, faultsOf(server, way))
 	until := time.Now().Add(-3 * time.Second)
 	s.stop()

@@ -169,12 +169,11 @@ type collector struct {
 	said *os.File
 }
 
-// runService starts the program on a configuration that is completed with what every one has.
-func runService(t *testing.T, c config) *collector {
+// runService starts the program for an asset with the source section of a configuration.
+func runService(t *testing.T, plate asset.Nameplate, source map[string]any) *collector {
 	t.Helper()
 	s := &collector{t: t, dir: t.TempDir()}
-	c.Data, c.Listen = filepath.Join(s.dir, "data"), "127.0.0.1:0"
-	body, err := yaml.Marshal(c)
+	body, err := yaml.Marshal(map[string]any{"data": filepath.Join(s.dir, "data"), "listen": "127.0.0.1:0", "assets": []asset.Nameplate{plate}, "source": source})
 	if err != nil {
 		t.Fatal(err)
 	}
