@@ -15,12 +15,14 @@ import (
 	"github.com/telltale-iot/telltale/ingest/modbus"
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/ingest/opcua"
+	"github.com/telltale-iot/telltale/ingest/spool"
 )
 
 // intake is what stands before the flow: the sources of a configuration as one, each
 // with its meter, and what was refused.
 type intake struct {
 	*ingest.Joined
+	opened  []func() // what ends what was opened, the last first
 	entries []entry
 	letters *ingest.Letters
 	silence time.Duration // of a source that is reported
@@ -31,7 +33,8 @@ type intake struct {
 type entry struct {
 	source liveSource
 	meter  *ingest.Meter
-	keeps  bool // what is not acknowledged comes again
+	polled bool // nobody keeps what was not asked for
+	keeps  bool // it can go on from an earlier reading by itself: what it brings needs no journal
 }
 
 type liveSource interface {
@@ -60,7 +63,7 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, l
 		if err != nil {
 			return nil, err
 		}
-		in.entries = append(in.entries, entry{source: src, meter: m})
+		in.entries = append(in.entries, entry{source: src, meter: m, polled: true})
 	}
 	for _, s := range c.Source.OPCUA {
 		m := ingest.NewMeter("opcua", "opcua "+s.Endpoint)
@@ -68,7 +71,7 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, l
 		if err != nil {
 			return nil, err
 		}
-		in.entries = append(in.entries, entry{source: src, meter: m})
+		in.entries = append(in.entries, entry{source: src, meter: m, polled: true})
 	}
 	if c.Source.MQTT.URL != "" {
 		m := ingest.NewMeter("mqtt", "mqtt "+c.Source.MQTT.URL)
@@ -76,18 +79,50 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, l
 		if err != nil {
 			return nil, err
 		}
-		in.entries = append(in.entries, entry{source: src, meter: m, keeps: true})
+		in.entries = append(in.entries, entry{source: src, meter: m})
 	}
-	var edges []ingest.Source
+	if err := in.join(ctx, c, next, through); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// journalBytes is how much of what came and is still needed is kept on disk.
+const journalBytes = 1 << 30
+
+// join puts an edge before each source and a journal behind those that keep nothing
+// themselves.
+func (in *intake) join(ctx context.Context, c *config, next int64, through time.Time) error {
+	var keeping, others []ingest.Source
 	for _, e := range in.entries {
 		opt := ingest.EdgeOptions{Meter: e.meter, Answers: true, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
-		if !e.keeps {
+		if e.polled {
 			opt.Since = through
 		}
-		edges = append(edges, ingest.NewEdge(e.source, opt))
+		edge := ingest.NewEdge(e.source, opt)
+		if e.keeps {
+			keeping = append(keeping, edge)
+		} else {
+			others = append(others, edge)
+		}
 	}
-	in.Joined = ingest.Join(ctx, next, edges...)
-	return in, nil
+	if len(others) > 0 {
+		disk, err := spool.Open(spool.Options{Dir: filepath.Join(c.Data, "journal"), MaxBytes: journalBytes})
+		if err != nil {
+			return err
+		}
+		in.opened = append(in.opened, func() { disk.Close() }) //nolint:errcheck,gosec // everything in it is synced
+		all := ingest.Join(ctx, 0, others...)
+		in.opened = append(in.opened, all.Close)
+		j, err := spool.NewJournal(ctx, disk, all, spool.JournalOptions{Tell: func(err error) { in.log.Error("journal", "error", err) }})
+		if err != nil {
+			return err
+		}
+		in.opened = append(in.opened, j.Close)
+		keeping = append(keeping, j)
+	}
+	in.Joined = ingest.Join(ctx, next, keeping...)
+	return nil
 }
 
 // lost notes in a meter that its source is not read as it should be.
@@ -131,13 +166,16 @@ func (in *intake) DeadLetters(reason asset.Reason, limit int) ([]api.DeadLetter,
 	return out, err
 }
 
-// Close ends the reading, then the sources, the last first.
+// Close ends the reading, then the sources.
 func (in *intake) Close() {
 	in.Joined.Close()
 	in.close()
 }
 
 func (in *intake) close() {
+	for _, end := range slices.Backward(in.opened) {
+		end()
+	}
 	for _, e := range slices.Backward(in.entries) {
 		e.source.Close()
 	}

@@ -53,6 +53,7 @@ var thirdParty = map[string][]string{
 	"github.com/gopcua/opcua":              {"ingest"},
 	"github.com/klauspost/compress":        {"ingest"},
 	"google.golang.org/protobuf":           {"ingest"},
+	"github.com/segmentio/kafka-go":        {"ingest"},
 	"github.com/coder/websocket":           {"api"},
 	"github.com/prometheus/client_golang":  {"api", "cmd"},
 	"gonum.org/v1/gonum":                   {"features", "physics", "cmd"},
