@@ -153,11 +153,11 @@ func (g *guest) subscribing(r ua.Request, ok *ua.ResponseHeader) ua.Response {
 		}
 	case *ua.DeleteSubscriptionsRequest:
 		out := each(len(req.SubscriptionIDs), ua.StatusOK)
-		for i, id := range req.SubscriptionIDs {
-			if g.subscriptions[id] == nil {
+		for i, n := range req.SubscriptionIDs {
+			if g.subscriptions[n] == nil {
 				out[i] = ua.StatusBadSubscriptionIDInvalid
 			}
-			delete(g.subscriptions, id)
+			delete(g.subscriptions, n)
 		}
 		return &ua.DeleteSubscriptionsResponse{ResponseHeader: ok, Results: out, DiagnosticInfos: []*ua.DiagnosticInfo{}}
 	case *ua.CreateMonitoredItemsRequest:
@@ -177,8 +177,8 @@ func (g *guest) subscribing(r ua.Request, ok *ua.ResponseHeader) ua.Response {
 			return refusal(r, ua.StatusBadSubscriptionIDInvalid)
 		}
 		out := each(len(req.MonitoredItemIDs), ua.StatusOK)
-		for i, id := range req.MonitoredItemIDs {
-			if !s.forget(id) {
+		for i, n := range req.MonitoredItemIDs {
+			if !s.forget(n) {
 				out[i] = ua.StatusBadMonitoredItemIDInvalid
 			}
 		}
@@ -219,8 +219,8 @@ func (g *guest) watch(s *subscription, x *ua.MonitoredItemCreateRequest) *ua.Mon
 }
 
 // forget takes an item away and reports whether it was there.
-func (s *subscription) forget(id uint32) bool {
-	k := slices.IndexFunc(s.items, func(i *item) bool { return i.id == id })
+func (s *subscription) forget(n uint32) bool {
+	k := slices.IndexFunc(s.items, func(i *item) bool { return i.id == n })
 	if k < 0 {
 		return false
 	}
