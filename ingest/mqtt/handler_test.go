@@ -47,7 +47,8 @@ func (d *diary) handler() *mqtt.Handler {
 		},
 		Lost:  func(time.Time) { d.note("lost") },
 		Birth: func(time.Time) []mqtt.Publication { d.note("birth"); return []mqtt.Publication{state(true)} },
-		Will:  func() mqtt.Publication { d.note("will"); return state(false) },
+		Will:  func(time.Time) mqtt.Publication { d.note("will"); return state(false) },
+		Death: func(time.Time) []mqtt.Publication { d.note("death"); return []mqtt.Publication{state(false)} },
 	}
 }
 
@@ -117,8 +118,8 @@ func TestHandlerHasTheSession(t *testing.T) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	const bad, topic = "spBv1.0/g/NDATA/e bad ", "spBv1.0/g/NDATA/e "
-	want := "[will birth " + bad + topic + "0 will lost birth " + bad + topic + "1 will]"
-	other := "[will birth " + bad + topic + "0 lost will birth " + bad + topic + "1 will]"
+	want := "[will birth " + bad + topic + "0 will lost birth " + bad + topic + "1 death]"
+	other := "[will birth " + bad + topic + "0 lost will birth " + bad + topic + "1 death]"
 	if got := fmt.Sprint(d.told); got != want && got != other {
 		t.Errorf("the handler is told %s, want %s", got, want)
 	}
