@@ -50,6 +50,7 @@ var thirdParty = map[string][]string{
 	"github.com/mochi-mqtt/server/v2":      {"ingest"},
 	"github.com/goburrow/modbus":           {"ingest"},
 	"github.com/gopcua/opcua":              {"ingest"},
+	"google.golang.org/protobuf":           {"ingest"},
 	"github.com/coder/websocket":           {"api"},
 	"github.com/prometheus/client_golang":  {"api", "cmd"},
 	"gonum.org/v1/gonum":                   {"features", "physics", "cmd"},
