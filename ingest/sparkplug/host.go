@@ -97,6 +97,9 @@ func (h *Host) Birth(now time.Time) []Publication {
 	if h.willMS == 0 {
 		h.Will(now)
 	}
+	if h.up {
+		h.Lost(now) // nobody told us
+	}
 	h.up = true
 	for i, n := range h.ordered {
 		if n.state != Online {
@@ -106,9 +109,9 @@ func (h *Host) Birth(now time.Time) []Publication {
 	return []Publication{h.state(true, h.willMS)}
 }
 
-// Death is what to publish before a disconnection on purpose.
+// Death is what to publish before a disconnection on purpose, which it counts as.
 func (h *Host) Death(now time.Time) []Publication {
-	h.up = false
+	h.Lost(now)
 	return []Publication{h.state(false, max(h.willMS, now.UnixMilli()))}
 }
 
@@ -149,6 +152,9 @@ func (h *Host) handle(now time.Time, topic string, b []byte) error {
 		return nil
 	}
 	p, err := decode(b)
+	if err == nil {
+		p, err = p.open()
+	}
 	if err == nil && p.seq < 0 && a.verb != nodeDeath {
 		err = fmt.Errorf("%s without seq", a.verb)
 	}

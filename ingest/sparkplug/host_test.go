@@ -1,6 +1,10 @@
 package sparkplug
 
 import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -416,4 +420,44 @@ func TestSendersThatNobodyBindsAreNamed(t *testing.T) {
 	p.hear("spBv1.0/farm/DDATA/e1/unbound", 3, p.again(77, 1)) // counts, and is nobody's business
 	p.hear("spBv1.0/farm/NDATA/e1", 4, p.again(1, 5))
 	p.want("station Load=5 1")
+}
+
+func TestACompressedPayloadIsReadWithinLimits(t *testing.T) {
+	p := open(t, options())
+	p.bear(0)
+	deflate := func(b []byte) []byte {
+		var out bytes.Buffer
+		w := zlib.NewWriter(&out)
+		_, _ = w.Write(b)
+		_ = w.Close()
+		return out.Bytes()
+	}
+	pack := func(b []byte) []byte {
+		var out bytes.Buffer
+		w := gzip.NewWriter(&out)
+		_, _ = w.Write(b)
+		_ = w.Close()
+		return out.Bytes()
+	}
+	wrap := func(body []byte) []byte {
+		return marshal(t, tree{"uuid": compressed, "body": body, "metrics": []any{tree{"name": "algorithm", "datatype": uint32(stringKind), "string_value": "DEFLATE"}}})
+	}
+	for i, squeeze := range []func([]byte) []byte{deflate, pack} {
+		p.now = p.now.Add(time.Millisecond)
+		if err := p.hearRaw("spBv1.0/farm/NDATA/e1", wrap(squeeze(p.message(2+i, p.again(1, float64(7+i)))))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.want("station Load=7 1", "station Load=8 1")
+	for name, body := range map[string][]byte{
+		"a bomb":            deflate(make([]byte, 4<<20)),
+		"no compression":    []byte("abc"),
+		"cut off":           deflate(p.message(4))[:10],
+		"twice":             deflate(wrap(deflate(p.message(4)))),
+		"no payload within": deflate([]byte{0xff}),
+	} {
+		if err := p.hearRaw("spBv1.0/farm/NDATA/e1", wrap(body)); !errors.Is(err, asset.ErrInvalid) {
+			t.Errorf("%s gives %v", name, err)
+		}
+	}
 }

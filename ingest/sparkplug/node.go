@@ -28,6 +28,7 @@ type node struct {
 	paired bool      // its birth has one
 	next   uint8     // seq that comes next
 	doubt  bool      // messages were lost since its birth
+	clean  bool      // its birth made no gap
 	lost   [256]bool // their seq
 	intact time.Time // of the sender: up to when nothing is missing
 	recent []mark    // of messages that were applied in order, the newest last
@@ -99,7 +100,7 @@ func (n *node) receive(r record, out *output) error {
 		n.status.Repeated++
 	case n.late(r):
 		n.status.Late++
-		if p := n.parts[r.device]; p != nil {
+		if p := n.parts[r.device]; p != nil && n.clean && !n.lost[uint8(r.seq)] { // else there is a gap already
 			p.miss(r.stamp(), r.stamp(), errors.New("a message came too late to be read"))
 		}
 	case r.verb == nodeBirth:
@@ -133,10 +134,12 @@ func (n *node) late(r record) bool {
 // message and was sent before it still belongs to the session before.
 func (n *node) birth(r record, out *output) {
 	before, after := n.split(r)
+	n.clean = n.state == Online && !n.doubt && len(before) == 0
 	n.held = before
 	n.flush(out)
 	bdSeq, paired := bdSeqOf(r.payload)
 	if n.state == Online && n.paired && paired && bdSeq != n.bdSeq {
+		n.clean = false
 		n.miss(errors.New("the edge node began a new session"))
 	}
 	if n.doubt {

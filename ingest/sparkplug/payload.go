@@ -24,6 +24,8 @@ type payload struct {
 	stampMS int64 // since 1970 UTC, when it was sent; −1: it does not say
 	seq     int64 // 0–255; −1: it has none
 	metrics int
+	uuid    []byte
+	body    []byte
 }
 
 // metric is one of a payload; its slices lie in the payload.
@@ -55,6 +57,8 @@ const (
 	payloadStamp   = 1
 	payloadMetrics = 2
 	payloadSeq     = 3
+	payloadUUID    = 4
+	payloadBody    = 5
 
 	metricName       = 1
 	metricAlias      = 2
@@ -103,6 +107,10 @@ func decode(b []byte) (payload, error) {
 				return p, fmt.Errorf("seq: %d is not allowed: want 0–255", w.bits)
 			}
 			p.seq = int64(w.bits)
+		case w.is(payloadUUID, protowire.BytesType):
+			p.uuid = w.bytes
+		case w.is(payloadBody, protowire.BytesType):
+			p.body = w.bytes
 		case w.is(payloadMetrics, protowire.BytesType):
 			p.metrics++
 			if err := checkMetric(w.bytes, 0, &left); err != nil {
