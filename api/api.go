@@ -146,7 +146,8 @@ type Options struct {
 	Alerts  Alerts
 	Orders  Orders
 	Journal Journal
-	Models  Models // nil: there are none
+	Models  Models  // nil: there are none
+	Sources Sources // nil: there are none, as in a run from files
 
 	Token   string // that a change has to bring; empty: see Trusted
 	Trusted bool   // without a token, changes are taken from this machine: it listens on the loopback alone

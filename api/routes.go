@@ -40,6 +40,10 @@ func (s *server) routes() http.Handler {
 	get("orders/{id}", s.order)
 	get("events", s.events)
 	get("status", s.status)
+	if s.opt.Sources != nil {
+		get("sources", s.sources)
+		get("dead-letters", s.deadLetters)
+	}
 	if s.opt.Models != nil {
 		get("models", s.models)
 		get("models/{name}", s.models)

@@ -15,22 +15,23 @@ import (
 
 func TestDecodeTelemetry(t *testing.T) {
 	for name, tc := range map[string]struct{ in, want string }{
-		"points":      {`{"asset":"wt1","time":"2024-03-01T13:00:00+01:00","points":[{"metric":"a","value":0,"unit":"°C","quality":50},{"metric":"b","value":1,"unit":"1"}]}`, "wt1 12:00:00 [{a 0 °C 50} {b 1 1 100}]"},
-		"one point":   {`{"timestamp":"2024-03-01T12:00:00Z","metric_name":"a","value":1.5,"unit":"kW","quality_code":90,"metadata":{"x":[1]}}`, "wt1 12:00:00 [{a 1.5 kW 90}]"},
-		"null":        {`{"time":"2024-03-01T12:00:00Z","points":[{"metric":"a","value":null,"unit":"1"}]}`, "wt1 12:00:00 [{a NaN 1 100}]"},
+		"points":      {`{"asset":"wt1","time":"2024-03-01T13:00:00+01:00","points":[{"metric":"a","value":0,"unit":"°C","quality":50},{"metric":"b","value":1,"unit":"1"}]}`, "wt1 12:00:00 [{a 0 °C 50 } {b 1 1 100 }]"},
+		"one point":   {`{"timestamp":"2024-03-01T12:00:00Z","metric_name":"a","value":1.5,"unit":"kW","quality_code":90,"metadata":{"x":[1]}}`, `wt1 12:00:00 [{a 1.5 kW 90 {"x":[1]}}]`},
+		"null":        {`{"time":"2024-03-01T12:00:00Z","points":[{"metric":"a","value":null,"unit":"1"}]}`, "wt1 12:00:00 [{a NaN 1 100 }]"},
 		"event":       {`{"time":"2024-03-01T12:00:00Z","event":{"kind":"status","code":"7"}}`, "wt1 12:00:00 [] status 7"},
-		"other asset": {`{"asset":"wt2","time":"2024-03-01T12:00:00Z","points":[{"metric":"a","value":1}]}`, `the payload is of asset "wt2", the topic of "wt1"`},
-		"no time":     {`{"points":[{"metric":"a","value":1}]}`, "want RFC 3339"},
-		"no points":   {`{"time":"2024-03-01T12:00:00Z"}`, "neither points nor metric_name nor event"},
+		"other asset": {`{"asset":"wt2","time":"2024-03-01T12:00:00Z","points":[{"metric":"a","value":1}]}`, `of asset "wt2", topic, key or header of "wt1" (not-allowed)`},
+		"no time":     {`{"points":[{"metric":"a","value":1}]}`, "without a time"},
+		"no points":   {`{"time":"2024-03-01T12:00:00Z"}`, "neither points nor event nor waveform nor hits"},
+		"odd time":    {`{"time":"2024-03-01 12:00","points":[{"metric":"a","value":1}]}`, "want RFC 3339"},
 		"no JSON":     {`{"time":`, "no JSON telemetry"},
 		"two":         {`{} {}`, "no JSON telemetry"},
-		"a huge one":  {strings.Repeat(" ", ingest.MaxTelemetryBytes+1), "at most 1048576 are read"},
+		"a huge one":  {strings.Repeat(" ", ingest.MaxTelemetryBytes+1), "at most 1048576 are read (oversize)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := ingest.DecodeTelemetry([]byte(tc.in), "wt1")
 			if err != nil {
 				var bad *asset.Invalid
-				if !errors.As(err, &bad) || bad.Reason != ingest.Undecodable || !strings.Contains(bad.Text, tc.want) {
+				if !errors.As(err, &bad) || !strings.Contains(bad.Error(), tc.want) {
 					t.Errorf("got %v, want %s", err, tc.want)
 				}
 				return
@@ -93,9 +94,13 @@ func TestDecodeWaveRefuses(t *testing.T) {
 		"unit too far": func(b []byte) []byte { b[36] = 255; return b },
 	} {
 		t.Run(name, func(t *testing.T) {
+			want := ingest.Undecodable
+			if name == "4 G samples" {
+				want = ingest.Oversize
+			}
 			var bad *asset.Invalid
-			if w, err := ingest.DecodeWave(asset.Waveform{}, harm(append([]byte(nil), good...)), "x"); !errors.As(err, &bad) || bad.Reason != ingest.Undecodable {
-				t.Errorf("got %+v, %v", w, err)
+			if w, err := ingest.DecodeWave(asset.Waveform{}, harm(append([]byte(nil), good...)), "x"); !errors.As(err, &bad) || bad.Reason != want {
+				t.Errorf("got %+v, %v; want %s", w, err, want)
 			}
 		})
 	}
@@ -120,10 +125,12 @@ func FuzzDecodeTelemetry(f *testing.F) {
 }
 
 func FuzzDecodeWave(f *testing.F) {
+	var codec ingest.WaveCodec
+	f.Add(codec.Encode(nil, asset.Waveform{RateHz: 1, Counts: noise(300, 20), Scale: 1}, 0))
 	f.Add(ingest.EncodeWave(nil, asset.Waveform{RateHz: 1, Unit: "g", Samples: []float32{1, 2}}, 0))
 	f.Add(ingest.EncodeWave(nil, asset.Waveform{RateHz: 1, Unit: "g", Samples: []float32{1, 2}}, 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		w, err := ingest.DecodeWave(asset.Waveform{}, b, "x")
+		w, err := codec.Decode(asset.Waveform{}, b, "x")
 		if err != nil {
 			return
 		}

@@ -19,3 +19,5 @@ func Gap(id asset.ID, from, to time.Time, source string, why error) asset.Readin
 	}
 	return asset.Reading{Asset: id, Time: to, Event: &asset.Event{Kind: GapEvent, Code: source, Text: text}}
 }
+
+func isGap(r asset.Reading) bool { return r.Event != nil && r.Event.Kind == GapEvent }

@@ -20,20 +20,21 @@ type Meter struct {
 
 // SourceStatus is how a source stands.
 type SourceStatus struct {
-	Name     string                 `json:"name"` // as configured
-	Protocol string                 `json:"protocol"`
-	Up       bool                   `json:"up"`                // connected, as far as one can tell
-	Since    time.Time              `json:"since,omitzero"`    // of Up as it is
-	Why      string                 `json:"why,omitempty"`     // it is not up
-	Heard    time.Time              `json:"heard,omitzero"`    // when something last arrived
-	Messages int64                  `json:"messages"`          // arrived
-	Bytes    int64                  `json:"bytes"`             // of them
-	Refused  map[asset.Reason]int64 `json:"refused,omitempty"` // messages, by reason
-	Gaps     int64                  `json:"gaps"`              // spans of an asset in which nothing arrived
-	Outages  int64                  `json:"outages"`           // times that the connection was lost
-	Queued   int                    `json:"queued"`            // arrived and not taken
-	Offset   asset.Number           `json:"clock_offset_s"`    // how far the senders' clocks are ahead of ours, at least
-	Drift    asset.Number           `json:"clock_drift_ppm"`   // of it; null until it is known
+	Name     string // as configured
+	Protocol string
+	Up       bool                   // it is connected, or its devices answer
+	Since    time.Time              // of Up as it is
+	Why      string                 // it is not up
+	Heard    time.Time              // when something last arrived
+	Messages int64                  // arrived; 0 for devices that are asked
+	Bytes    int64                  // of them
+	Readings int64                  // passed on to the flow
+	Refused  map[asset.Reason]int64 // messages and readings, by reason
+	Gaps     int64                  // spans of an asset in which nothing arrived
+	Outages  int64                  // times that the connection was lost
+	Queued   int                    // arrived and not taken
+	Offset   asset.Number           // s: how far the senders' clocks are ahead of ours, at least
+	Drift    asset.Number           // ppm, of it; missing until it is known
 }
 
 // NewMeter is of a source of this name, which is not up yet.
@@ -66,31 +67,33 @@ func (m *Meter) Down(now time.Time, why error) {
 	m.s.Up, m.s.Why = false, why.Error()
 }
 
-// Heard notes a message; stamp is the sender's time of its newest part, zero when it
-// has none that the clock may be told by.
-func (m *Meter) Heard(now, stamp time.Time, bytes int) {
+// Heard notes a message that arrived.
+func (m *Meter) Heard(now time.Time, bytes int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.s.Heard = now
 	m.s.Messages++
 	m.s.Bytes += int64(bytes)
-	if !stamp.IsZero() {
-		m.clock.Saw(now, stamp)
-	}
 }
 
-// Refused notes a dead letter.
+// Passed notes a reading that is passed on to the flow.
+func (m *Meter) Passed(now time.Time, r asset.Reading) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.s.Readings++
+	if isGap(r) { // of our own making
+		m.s.Gaps++
+		return
+	}
+	m.s.Heard = now
+	m.clock.Saw(now, r.Time)
+}
+
+// Refused notes what was refused.
 func (m *Meter) Refused(reason asset.Reason) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.s.Refused[reason]++
-}
-
-// Gap notes a span without readings.
-func (m *Meter) Gap() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.s.Gaps++
 }
 
 // Status is a copy of how the source stands; queued is the source's to say.

@@ -16,7 +16,8 @@ type saved struct {
 	Asset asset.ID `json:"a"`
 	Name  string   `json:"n"`
 	Wave  bool     `json:"w,omitempty"`
-	Last  int64    `json:"t"` // ns
+	Last  int64    `json:"t"`           // ns
+	Seq   uint64   `json:"s,omitempty"` // the sender's count; then Name is empty
 }
 
 // Save returns the newest time of every series, as of the readings checked so
@@ -24,9 +25,12 @@ type saved struct {
 // reading that was checked; saved with an earlier one, it would refuse the
 // readings between as duplicates after a restart.
 func (v *Validator) Save() []byte {
-	all := make([]saved, 0, len(v.last))
+	all := make([]saved, 0, len(v.last)+len(v.counts))
 	for k, t := range v.last {
-		all = append(all, saved{k.asset, k.name, k.wave, t})
+		all = append(all, saved{Asset: k.asset, Name: k.name, Wave: k.wave, Last: t})
+	}
+	for id, c := range v.counts {
+		all = append(all, saved{Asset: id, Last: c.at, Seq: c.seq})
 	}
 	slices.SortFunc(all, func(a, b saved) int {
 		if c := strings.Compare(string(a.Asset), string(b.Asset)); c != 0 {
@@ -57,7 +61,12 @@ func (v *Validator) Load(b []byte) error {
 		return fmt.Errorf("ingest: saved times: %w", err)
 	}
 	clear(v.last)
+	clear(v.counts)
 	for _, s := range all {
+		if s.Seq > 0 {
+			v.counts[s.Asset] = count{s.Seq, s.Last}
+			continue
+		}
 		v.last[key{s.Asset, s.Name, s.Wave}] = s.Last
 	}
 	return nil
@@ -71,5 +80,10 @@ func (v *Validator) Rewind(t time.Time) {
 	before := t.UnixNano() - 1
 	for k, last := range v.last {
 		v.last[k] = min(last, before)
+	}
+	for id, c := range v.counts {
+		if c.at > before {
+			delete(v.counts, id)
+		}
 	}
 }

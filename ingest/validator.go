@@ -27,6 +27,7 @@ const (
 	Empty          asset.Reason = "empty"
 	TimeBackwards  asset.Reason = "time-backwards"
 	Duplicate      asset.Reason = "duplicate"
+	NotAllowed     asset.Reason = "not-allowed" // the source may not speak for the asset
 )
 
 // Rules say what a metric may be. Both tables are keyed by metric.
@@ -40,9 +41,7 @@ type Options struct {
 	Rules                               // for every kind of asset
 	Kinds         map[string]Rules      // for a nameplate's kind; goes before Rules
 	RateTolerance float64               // share of the declared rate; default 0.01
-	Now           func() time.Time      // live sources: what is later than MaxAhead from now is refused; nil means any time goes
-	MaxAhead      time.Duration         // default 5 minutes
-	UnitRanges    map[string][2]float64 // by canonical unit, where no metric's range says more; default °C −273.15 … 1000
+	UnitRanges    map[string][2]float64 // by canonical unit, where no metric's range says more; default UnitRanges()
 }
 
 // Validator checks and normalises readings of known assets. What it remembers is
@@ -51,6 +50,7 @@ type Validator struct {
 	opt    Options
 	assets map[asset.ID]*declared
 	last   map[key]int64 // ns: newest accepted point, or start of the newest accepted block
+	counts map[asset.ID]count
 }
 
 // key names a series; wave tells a channel from a metric of the same name.
@@ -72,13 +72,10 @@ func NewValidator(plates []asset.Nameplate, opt Options) *Validator {
 	if opt.RateTolerance == 0 {
 		opt.RateTolerance = 0.01
 	}
-	if opt.MaxAhead == 0 {
-		opt.MaxAhead = 5 * time.Minute
-	}
 	if opt.UnitRanges == nil {
-		opt.UnitRanges = map[string][2]float64{"°C": {-273.15, 1000}}
+		opt.UnitRanges = UnitRanges()
 	}
-	v := &Validator{opt: opt, assets: map[asset.ID]*declared{}, last: map[key]int64{}}
+	v := &Validator{opt: opt, assets: map[asset.ID]*declared{}, last: map[key]int64{}, counts: map[asset.ID]count{}}
 	for _, p := range plates {
 		d := &declared{rules: opt.Kinds[p.Kind], channels: map[string]asset.Channel{}, metrics: map[string]string{}}
 		for _, c := range p.Channels {
@@ -99,7 +96,7 @@ func (v *Validator) Check(r asset.Reading) (asset.Reading, []*asset.Invalid) {
 	if !ok {
 		return asset.Reading{}, []*asset.Invalid{refuse(UnknownAsset, string(r.Asset), "no nameplate has this ID")}
 	}
-	if bad := v.checkTime(r.Asset, r.Time); bad != nil {
+	if bad := checkTime(r.Asset, r.Time); bad != nil {
 		return asset.Reading{}, []*asset.Invalid{bad}
 	}
 	var refused []*asset.Invalid
@@ -129,6 +126,9 @@ func (v *Validator) Check(r asset.Reading) (asset.Reading, []*asset.Invalid) {
 			out.Event = r.Event
 		}
 	}
+	if lost := v.follow(r); lost != nil && out.Event == nil && !Blank(out) {
+		out.Event = lost
+	}
 	return out, refused
 }
 
@@ -139,13 +139,10 @@ func refuse(reason asset.Reason, where, format string, args ...any) *asset.Inval
 	return &asset.Invalid{Reason: reason, Where: where, Text: fmt.Sprintf(format, args...)}
 }
 
-// checkTime refuses what no nanosecond count can hold, and what is yet to come.
-func (v *Validator) checkTime(id asset.ID, t time.Time) *asset.Invalid {
+// checkTime refuses what no nanosecond count can hold.
+func checkTime(id asset.ID, t time.Time) *asset.Invalid {
 	if y := t.Year(); y < 1970 || y > 2200 {
 		return refuse(BadTime, string(id), "time is %s, want a year from 1970 to 2200", t.UTC().Format(time.RFC3339))
-	}
-	if v.opt.Now != nil && t.After(v.opt.Now().Add(v.opt.MaxAhead)) {
-		return refuse(BadTime, string(id), "time is %s, more than %s ahead of now: check the clock of the sender", t.UTC().Format(time.RFC3339), v.opt.MaxAhead)
 	}
 	return nil
 }

@@ -181,15 +181,6 @@ func TestStateSurvives(t *testing.T) {
 	}
 }
 
-func TestClockOfTheSender(t *testing.T) {
-	opt := options
-	opt.Now = func() time.Time { return t0 }
-	v := ingest.NewValidator([]asset.Nameplate{plate}, opt)
-	if got := step(v, 299) + " " + step(v, 301); got != "ok bad-time" {
-		t.Errorf("got %s, want ok bad-time", got)
-	}
-}
-
 func TestCutBlocks(t *testing.T) {
 	w := asset.Waveform{Start: t0, RateHz: 4, Samples: make([]float32, 10), First: true, Last: true}
 	got := ""

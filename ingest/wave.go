@@ -26,7 +26,7 @@ func (v *Validator) checkWave(d *declared, id asset.ID, w asset.Waveform) (asset
 	if bad := checkQuality(where, w.Quality); bad != nil {
 		return w, bad
 	}
-	if bad := v.checkTime(id, w.Start); bad != nil {
+	if bad := checkTime(id, w.Start); bad != nil {
 		return w, bad
 	}
 	offset, unit, ok := asset.Convert(0, w.Unit)
@@ -103,7 +103,7 @@ func Cut(w asset.Waveform) []asset.Waveform {
 	if per >= w.Len() {
 		return []asset.Waveform{w}
 	}
-	var out []asset.Waveform
+	out := make([]asset.Waveform, 0, (w.Len()+per-1)/per)
 	for from := 0; from < w.Len(); from += per {
 		to := min(from+per, w.Len())
 		b := w

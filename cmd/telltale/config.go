@@ -40,6 +40,10 @@ type sourceConfig struct {
 	MQTT   mqttConfig      `yaml:"mqtt,omitempty"`
 	Modbus []modbus.Device `yaml:"modbus,omitempty"`
 	OPCUA  []opcua.Server  `yaml:"opcua,omitempty"`
+
+	MaxAhead time.Duration `yaml:"max_ahead,omitempty"` // a stamp may be later than now by this; default 5m
+	MaxPast  time.Duration `yaml:"max_past,omitempty"`  // or earlier by this; default 8760h
+	Silence  time.Duration `yaml:"silence,omitempty"`   // of a source that is reported; default 1m
 }
 
 type mqttConfig struct {
@@ -146,6 +150,14 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	if c.Source.MQTT.URL == "" && len(c.Source.Modbus) == 0 && len(c.Source.OPCUA) == 0 {
 		refuse("source", "is empty: want mqtt, modbus, opcua or several of them")
 	}
+	atLeast := func(field string, d time.Duration) {
+		if d < 0 || d > 0 && d < time.Second {
+			refuse("source."+field, fmt.Sprintf("%s is not allowed: want at least 1s", d))
+		}
+	}
+	atLeast("max_ahead", c.Source.MaxAhead)
+	atLeast("max_past", c.Source.MaxPast)
+	atLeast("silence", c.Source.Silence)
 	if m := c.Source.MQTT; m != (mqttConfig{}) {
 		if u, err := url.Parse(m.URL); err != nil || u.Host == "" {
 			refuse("source.mqtt.url", fmt.Sprintf("%q is not allowed: want an address such as tcp://broker:1883", m.URL))

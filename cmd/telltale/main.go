@@ -43,6 +43,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		opcuaCommand(),
 		ordersCommand(),
 		romCommand(),
+		sourcesCommand(),
 		twinsCommand(),
 	)
 	root.SetArgs(args)

@@ -177,17 +177,16 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 		return fmt.Errorf("api.token_file: %w", err)
 	}
 	s.status = api.Status{Version: version, Notes: w.shortcomings()}
-	shards, next, _, err := s.claim(ctx)
+	shards, next, through, err := s.claim(ctx)
 	if err != nil {
 		return err
 	}
-	src, err := openSources(ctx, conf.Source, next, log)
-	if err != nil {
+	if s.intake, err = openIntake(ctx, conf, next, through, log); err != nil {
 		return err
 	}
-	defer src.Close()
+	defer s.intake.Close()
 	opt := workorders.Options{HoldUnknown: conf.ERP.HoldUnknown, Log: log}
-	return s.serve(ctx, cmp.Or(conf.Listen, "127.0.0.1:8080"), src, shards, erp, name, opt, func(url string) {
+	return s.serve(ctx, cmp.Or(conf.Listen, "127.0.0.1:8080"), s.intake, shards, erp, name, opt, func(url string) {
 		fmt.Fprintf(stdout, "telltale: listening on %s, %d asset(s), ERP: %s\n", url, len(w.ids), cmp.Or(name, "none"))
 	})
 }

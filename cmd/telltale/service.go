@@ -42,6 +42,7 @@ type service struct {
 	behind prometheus.Gauge
 	guard  *guard
 	list   *operatorList
+	intake *intake      // nil: its source is one of the program's own
 	reach  atomic.Int64 // event time reached, Unix ns
 
 	pollModels time.Duration // between two looks at the repository; default 5 s
@@ -193,10 +194,15 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 	if err := s.relist(ctx); err != nil {
 		return err
 	}
-	server := api.NewServer(addr, api.New(api.Options{
+	shown := api.Options{
 		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Models: read, Token: s.token, Trusted: loopback(l.Addr()), Hub: s.hub, Status: s.now, Metrics: s.metric,
 		Page: web.Handler(), Mounts: s.mounts, Log: func(msg string, err error) { s.log.Error(msg, "error", err) },
-	}))
+	}
+	if s.intake != nil {
+		shown.Sources = s.intake
+		s.metric.MustRegister(sourceMetrics{s.intake.Sources})
+	}
+	server := api.NewServer(addr, api.New(shown))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -217,6 +223,9 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 		})
 	}
 	g.Go(func() error { return s.guard.run(ctx) })
+	if s.intake != nil {
+		g.Go(func() error { return s.intake.watch(ctx) })
+	}
 	g.Go(func() error { return s.flow(ctx, src, shards) })
 	ready("http://" + l.Addr().String())
 	return quiet(g.Wait())

@@ -180,7 +180,7 @@ func TestDeadLettersAndLongRecords(t *testing.T) {
 	if want := "100 true false 990ms 0; 100 false false 1.99s 0; 50 false true 2.49s 0.5; "; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if fmt.Sprint(dead) != "[telltale/a/telemetry undecodable telltale/a/wave/x undecodable]" || s.Dead() != 2 {
+	if fmt.Sprint(dead) != "[telltale/a/telemetry not-allowed telltale/a/wave/x undecodable]" || s.Dead() != 2 {
 		t.Errorf("dead letters %v, counted %d", dead, s.Dead())
 	}
 	// The message is acknowledged with the last of its blocks, not before.

@@ -50,6 +50,7 @@ var thirdParty = map[string][]string{
 	"github.com/mochi-mqtt/server/v2":      {"ingest"},
 	"github.com/goburrow/modbus":           {"ingest"},
 	"github.com/gopcua/opcua":              {"ingest"},
+	"github.com/klauspost/compress":        {"ingest"},
 	"google.golang.org/protobuf":           {"ingest"},
 	"github.com/coder/websocket":           {"api"},
 	"github.com/prometheus/client_golang":  {"api", "cmd"},
