@@ -65,7 +65,7 @@ func mutations(tb testing.TB) map[string]ingesttest.Decoder {
 
 // Whatever arrives, nothing panics or hangs, or allocates more than 64 times what it was
 // sent; TELLTALE_EXECS is how much is tried.
-func TestDamagedPayloadsDoNoHarm(t *testing.T) {
+func TestMutations(t *testing.T) {
 	for name, d := range mutations(t) {
 		t.Run(name, func(t *testing.T) { ingesttest.Mutate(t, d, ingesttest.Options{Few: 50_000}) })
 	}
