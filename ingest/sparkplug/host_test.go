@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -49,13 +50,15 @@ func TestAnArrayIsARecordThatEndsAtItsTimestamp(t *testing.T) {
 	p := open(t, options())
 	p.bear(0)
 	raw := make([]byte, 2*1500)
-	raw[2], raw[3] = 0xFE, 0xFF // −2
+	for i := range 1500 {
+		binary.LittleEndian.PutUint16(raw[2*i:], uint16(int16(-2*i)))
+	}
 	p.hear("spBv1.0/farm/DBIRTH/e1/wt01", 2, tree{"name": "Vib/Raw", "alias": uint64(9), "datatype": uint32(int16Array), "is_null": true})
 	p.look()
 	p.hear("spBv1.0/farm/DDATA/e1/wt01", 3, tree{"alias": uint64(9), "timestamp": p.ms(), "bytes_value": raw})
 	readings := p.want("WT01 hss×1000", "WT01 hss×500")
 	first, last := readings[0].Wave, readings[1].Wave
-	if first.Counts[1] != -2 || first.Scale != 0.5 || first.Unit != "m/s²" || first.RateHz != 1000 || !first.First || first.Last || last.First || !last.Last {
+	if first.Counts[1] != -2 || first.Counts[999] != -1998 || last.Counts[499] != -2998 || first.Scale != 0.5 || first.Unit != "m/s²" || first.RateHz != 1000 || !first.First || first.Last || last.First || !last.Last {
 		t.Errorf("blocks %+v and %+v", *first, *last)
 	}
 	if want := time.UnixMilli(int64(p.ms())).UTC(); !readings[1].Time.Equal(want) || !first.Start.Equal(want.Add(-1499*time.Millisecond)) {
@@ -284,7 +287,7 @@ func TestACompressedPayloadIsReadWithinLimits(t *testing.T) {
 	}
 	p.want("station Load=7 1", "station Load=8 1")
 	for name, body := range map[string][]byte{
-		"a bomb":            deflate(make([]byte, 4<<20)),
+		"a bomb":            deflate(marshal(t, tree{"seq": uint64(4), "body": make([]byte, 4<<20)})),
 		"no compression":    []byte("abc"),
 		"cut off":           deflate(p.message(4))[:10],
 		"twice":             deflate(wrap(deflate(p.message(4)))),

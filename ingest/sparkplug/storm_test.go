@@ -153,7 +153,7 @@ func TestNothingIsLostInSilenceAndNothingIsMistaken(t *testing.T) {
 				s.step()
 			}
 			s.calm = true
-			for range 1300 { // longer than the longest wait
+			for range 1500 { // longer than the longest wait
 				s.step()
 			}
 			s.judge()
@@ -194,6 +194,9 @@ func (s *storm) judge() {
 				continue
 			}
 			lost++
+			if i > len(all)-50 {
+				s.Errorf("%s at %s is missing long after the storm", id, at)
+			}
 			if !slices.ContainsFunc(gaps[id], func(g [2]time.Time) bool { return !at.Before(g[0]) && !at.After(g[1]) }) {
 				s.Errorf("%s at %s was lost in silence", id, at)
 			}
@@ -202,7 +205,7 @@ func (s *storm) judge() {
 	if s.status("e1").State != Online || s.status("e1").Doubt {
 		s.Errorf("after the storm: %+v", s.status("e1"))
 	}
-	if lost == 0 || lost > 3300 {
-		s.Errorf("%d readings of %d lie in gaps: that is no storm, or no reading", lost, 2*3300)
+	if lost == 0 {
+		s.Error("nothing was lost: that is no storm")
 	}
 }

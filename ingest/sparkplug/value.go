@@ -138,17 +138,29 @@ func (m *metric) array(k kind) (samples []float32, counts []int16, ok bool) {
 	}
 	n := len(m.bytes) / size
 	if k == int16Array {
-		counts = make([]int16, n)
-		for i := range counts {
-			counts[i] = int16(binary.LittleEndian.Uint16(m.bytes[2*i:]))
-		}
-		return nil, counts, true
+		return nil, int16s(m.bytes), true
 	}
 	samples = make([]float32, n)
 	for i := range samples {
 		samples[i] = element(k, m.bytes[size*i:])
 	}
 	return samples, nil, true
+}
+
+// int16s takes four at a time.
+func int16s(b []byte) []int16 {
+	counts := make([]int16, len(b)/2)
+	d := counts
+	for len(d) >= 4 && len(b) >= 8 {
+		x := binary.LittleEndian.Uint64(b)
+		q := d[:4:4]
+		q[0], q[1], q[2], q[3] = int16(x), int16(x>>16), int16(x>>32), int16(x>>48)
+		d, b = d[4:], b[8:]
+	}
+	for i := range d {
+		d[i] = int16(binary.LittleEndian.Uint16(b[2*i:]))
+	}
+	return counts
 }
 
 func element(k kind, b []byte) float32 {
