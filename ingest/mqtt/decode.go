@@ -201,7 +201,7 @@ func (s *Source) accept(m *message, readings []asset.Reading) {
 			s.ready = append(s.ready, decoded{Reading: gap})
 		}
 	}
-	m.left = len(readings)
+	m.left, m.payload = len(readings), nil // it may wait long for its commit
 	for _, r := range readings {
 		s.ready = append(s.ready, decoded{r, m})
 	}
@@ -216,6 +216,7 @@ func (s *Source) refuse(m *message, bad *asset.Invalid) {
 	s.meter.Heard(m.at, time.Time{}, max(len(m.payload), m.tooLong))
 	s.meter.Refused(bad.Reason)
 	s.opt.Refused(ingest.Message{Topic: m.topic, Payload: m.payload}.Letter(s.opt.name(), now, bad))
+	m.payload = nil
 	s.settle(m)
 }
 
