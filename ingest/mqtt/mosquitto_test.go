@@ -222,7 +222,7 @@ func TestMosquittoNight(t *testing.T) {
 		}
 	}
 	flows("at first")
-	night, _ := time.ParseDuration(os.Getenv("TELLTALE_NIGHT")) //nolint:errcheck // as short as can be without
+	night, _ := time.ParseDuration(os.Getenv("TELLTALE_NIGHT"))
 	pause := night / 9
 	for range 3 {
 		m.kill()
