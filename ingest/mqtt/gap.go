@@ -97,9 +97,13 @@ func (g *gaps) saw(topic string, now time.Time, old bool, readings []asset.Readi
 			if !from.After(x.newest) {
 				from = to // of a record that began before the outage
 			}
-			if !x.newest.Before(g.told[id]) {
+			since := x.newest
+			if told := g.told[id]; told.After(since) {
+				since = told // by another topic
+			}
+			if since.Equal(x.newest) || from.Sub(since) > x.usual() {
 				g.told[id] = from
-				missed = append(missed, ingest.Gap(id, x.newest, from, g.source, g.why))
+				missed = append(missed, ingest.Gap(id, since, from, g.source, g.why))
 			}
 		}
 		if known {

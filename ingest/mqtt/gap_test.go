@@ -174,3 +174,35 @@ func TestGapAfterABrokerLostItsMemory(t *testing.T) {
 		t.Errorf("%d gaps, want one from 19 to 22", len(got))
 	}
 }
+
+// A topic that misses more than another one has told of tells the rest.
+func TestGapBeyondWhatAnotherTopicTold(t *testing.T) {
+	g := newGaps("s", 5*time.Second)
+	one := func(topic string, stamp float64) string {
+		got := ""
+		for _, r := range g.saw(topic, at(stamp), false, []asset.Reading{{Asset: "a", Time: at(stamp)}}) {
+			got += r.Event.Text[len("nothing from 2024-03-01T12:"):]
+		}
+		return got
+	}
+	for i := range 30 {
+		one("fast", float64(i))
+		if i%5 == 0 {
+			one("slow", float64(i))
+		}
+	}
+	g.lost(at(29.5), errCut)
+	g.back(at(39.5), false)
+	for _, tc := range []struct {
+		topic string
+		stamp float64
+		want  string
+	}{
+		{"fast", 40, "00:29Z to 2024-03-01T12:00:40Z: cut"},
+		{"slow", 55, "00:40Z to 2024-03-01T12:00:55Z: cut"}, // 30 and 35 are told, 45 and 50 not
+	} {
+		if got := one(tc.topic, tc.stamp); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.topic, got, tc.want)
+		}
+	}
+}

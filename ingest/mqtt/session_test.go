@@ -379,3 +379,18 @@ func TestDecoderIsAwayForAWhile(t *testing.T) {
 		t.Errorf("something came again; dead letters %v", dead)
 	}
 }
+
+// Of several addresses the next is tried when one does not answer.
+func TestStandbyIsTried(t *testing.T) {
+	t.Parallel()
+	b := broker(t)
+	p := publisher(t, b)
+	s := open(t, mqtt.Options{Config: mqtt.Config{URL: "tcp://" + free(t), Standby: []string{b.URL()}, ClientID: "flow"}})
+	defer s.Close()
+	if err := p.Publish(t.Context(), point(7), 0); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := next(t, s); r.Points[0].Value != 7 {
+		t.Errorf("got %+v", r)
+	}
+}
