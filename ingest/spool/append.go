@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // commit is what one Append wants; writer guards it.
@@ -101,11 +102,12 @@ func (s *Spool) put(group []*commit, seq uint64) error {
 	if err != nil {
 		return err
 	}
-	h := head{at: s.opt.Now().UnixNano(), seq: seq}
+	h, newest := head{at: s.opt.Now().UnixNano(), seq: seq}, nanos(time.Time{})
 	s.buf = s.buf[:0]
 	for _, c := range group {
 		for _, r := range c.records {
 			s.buf = appendRecord(s.buf, r, h, s.salt, size+int64(len(s.buf)))
+			newest = max(newest, nanos(r.Time))
 			h.seq++
 			h.into++
 		}
@@ -118,7 +120,7 @@ func (s *Spool) put(group []*commit, seq uint64) error {
 	}
 	s.mu.Lock()
 	s.segments[len(s.segments)-1].size = size + int64(len(s.buf))
-	s.next = h.seq
+	s.next, s.newest = h.seq, max(s.newest, newest)
 	s.mu.Unlock()
 	if cap(s.buf) > 8*windowBytes && len(s.buf) < cap(s.buf)/8 {
 		s.buf = nil

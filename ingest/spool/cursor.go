@@ -3,6 +3,7 @@ package spool
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 )
 
 // cursorFile holds the newest of two slots, which are written in turn and in place, so
@@ -15,7 +16,8 @@ import (
 //	24  8      segment of it
 //	32  8      offset of it
 //	40  8      sequence number to be appended next, at that time: all before it was synced
-//	48  4      CRC-32C of the 48 bytes before
+//	48  8      latest time of those, ns since 1970 UTC; the smallest integer: none
+//	56  4      CRC-32C of the 56 bytes before
 type cursorFile struct {
 	f     file
 	turns uint64
@@ -24,37 +26,46 @@ type cursorFile struct {
 const (
 	cursorName  = "cursor"
 	cursorMagic = "TTCU"
-	cursorBytes = 52
+	cursorBytes = 60
 	slotApart   = 4096 // no sector, and no page, is part of both
 )
 
-// read returns the newest good slot; ok is false where there is none, fresh when the file
-// holds nothing at all.
-func (c *cursorFile) read(size int64) (at Position, next uint64, ok, fresh bool, err error) {
+// slot is what one of them says.
+type slot struct {
+	at     Position
+	next   uint64
+	newest int64
+	known  bool
+	fresh  bool // the file holds nothing at all
+}
+
+// read returns the newest good slot, one that is not known where there is none.
+func (c *cursorFile) read(size int64) (x slot, err error) {
 	if size == 0 {
-		return at, 0, false, true, nil
+		return slot{fresh: true, newest: nanos(time.Time{})}, nil
 	}
+	x.newest = nanos(time.Time{})
 	var room [slotApart + cursorBytes]byte
 	if _, err := c.f.ReadAt(room[:min(size, int64(len(room)))], 0); err != nil {
-		return at, 0, false, false, fmt.Errorf("cursor: %w", err)
+		return x, fmt.Errorf("cursor: %w", err)
 	}
 	for _, b := range [][]byte{room[:cursorBytes], room[slotApart:]} {
 		turns := binary.LittleEndian.Uint64(b[8:])
-		if string(b[:4]) != cursorMagic || binary.LittleEndian.Uint32(b[48:]) != sum(b[:48]) || ok && turns < c.turns {
+		if string(b[:4]) != cursorMagic || binary.LittleEndian.Uint32(b[cursorBytes-4:]) != sum(b[:cursorBytes-4]) || x.known && turns < c.turns {
 			continue
 		}
-		ok, c.turns = true, turns
-		at = Position{seq: binary.LittleEndian.Uint64(b[16:]), base: binary.LittleEndian.Uint64(b[24:]), offset: int64(binary.LittleEndian.Uint64(b[32:]))}
-		next = binary.LittleEndian.Uint64(b[40:])
+		x.known, c.turns = true, turns
+		x.at = Position{seq: binary.LittleEndian.Uint64(b[16:]), base: binary.LittleEndian.Uint64(b[24:]), offset: int64(binary.LittleEndian.Uint64(b[32:]))}
+		x.next, x.newest = binary.LittleEndian.Uint64(b[40:]), int64(binary.LittleEndian.Uint64(b[48:]))
 	}
-	return at, next, ok, false, nil
+	return x, nil
 }
 
 // write is durable when it returns.
-func (c *cursorFile) write(at Position, next uint64) error {
+func (c *cursorFile) write(x slot) error {
 	turns := c.turns + 1 // a slot that failed is written again: the other one is good
 	b := append([]byte(cursorMagic), 0, 0, 0, 0)
-	for _, n := range []uint64{turns, at.seq, at.base, uint64(at.offset), next} {
+	for _, n := range []uint64{turns, x.at.seq, x.at.base, uint64(x.at.offset), x.next, uint64(x.newest)} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
 	b = binary.LittleEndian.AppendUint32(b, sum(b))

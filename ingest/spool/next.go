@@ -188,9 +188,9 @@ func (s *Spool) Done(end Position) error {
 // move puts the cursor somewhere and frees the segments before.
 func (s *Spool) move(to Position) error {
 	s.mu.Lock()
-	next := s.next
+	x := slot{at: to, next: s.next, newest: s.newest}
 	s.mu.Unlock()
-	if err := s.slots.write(to, next); err != nil {
+	if err := s.slots.write(x); err != nil {
 		return err
 	}
 	s.mu.Lock()

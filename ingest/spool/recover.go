@@ -24,24 +24,25 @@ func (s *Spool) recover() error {
 		return err
 	}
 	s.slots.f = f
-	cursor, synced, known, fresh, err := s.slots.read(size)
+	was, err := s.slots.read(size)
 	if err != nil {
 		return err
 	}
-	s.next = 1
+	s.next, s.newest = 1, was.newest
+	cursor := was.at
 	if len(s.segments) > 0 {
 		first := s.segments[0]
-		if !known {
+		if !was.known {
 			// Passing records on once more is better than passing over any.
-			cursor, s.repeats = Position{seq: first.base, base: first.base, offset: segmentStart}, !fresh
+			cursor, s.repeats = Position{seq: first.base, base: first.base, offset: segmentStart}, !was.fresh
 		}
-		if s.next, err = s.end(synced); err != nil {
+		if s.next, err = s.end(was.next); err != nil {
 			return err
 		}
-	} else if !known {
+	} else if !was.known {
 		cursor = Position{seq: 1, base: 1, offset: segmentStart}
 	}
-	s.next = max(s.next, synced, cursor.seq)
+	s.next = max(s.next, was.next, cursor.seq)
 	s.cursor = cursor
 	if err := s.lost.load(s.disk); err != nil {
 		return err
@@ -50,7 +51,7 @@ func (s *Spool) recover() error {
 		s.cursor = at // it was the next thing to be done
 		s.next = max(s.next, at.seq)
 	}
-	if err := s.slots.write(s.cursor, s.next); err != nil {
+	if err := s.slots.write(slot{at: s.cursor, next: s.next, newest: s.newest}); err != nil {
 		return err
 	}
 	s.sweep()
@@ -123,6 +124,7 @@ func (s *Spool) end(synced uint64) (uint64, error) {
 		at = r.end
 		if r.good() {
 			t.saw(r, synced)
+			s.newest = max(s.newest, r.time)
 		}
 	}
 	if t.next < synced {

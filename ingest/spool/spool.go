@@ -96,6 +96,7 @@ type Spool struct {
 	waiting  []*commit
 	segments []segment
 	next     uint64 // sequence number of the next record
+	newest   int64  // latest time of a record that was ever accepted, as in its head
 	cursor   Position
 	arrived  chan struct{} // closed at each change
 	full     error         // why the newest Append was refused; nil: it was not
@@ -171,6 +172,13 @@ func (s *Spool) Status() Status {
 	return st
 }
 
+// Newest is the latest time of the records that were ever accepted, zero before the first.
+func (s *Spool) Newest() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return instant(s.newest)
+}
+
 // Close waits for the Append under way, and ends a Next.
 func (s *Spool) Close() error {
 	s.mu.Lock()
@@ -185,7 +193,7 @@ func (s *Spool) Close() error {
 	defer s.writer.Unlock()
 	s.reader.Lock()
 	defer s.reader.Unlock()
-	err := s.slots.write(s.cursor, s.next)
+	err := s.slots.write(slot{at: s.cursor, next: s.next, newest: s.newest})
 	s.close()
 	return err
 }

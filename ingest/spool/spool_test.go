@@ -84,6 +84,9 @@ func TestRecordsComeBackInOrderAcrossRestarts(t *testing.T) {
 		if _, err := Open(opt); err == nil || !strings.Contains(err.Error(), "another process") {
 			t.Fatalf("opened twice: %v", err)
 		}
+		if got := s.Newest(); n > 0 && !got.Equal(t0.Add(time.Duration(n-1)*time.Second)) || n == 0 && !got.IsZero() {
+			t.Fatalf("after a restart at %d the newest record is of %s", n, got)
+		}
 		for i := range 4 {
 			add(t, s, "a", upTo(n+5*i, n+5*i+5)...)
 		}
@@ -104,6 +107,9 @@ func TestRecordsComeBackInOrderAcrossRestarts(t *testing.T) {
 		}
 		if got := s.Status().Records; got != uint64(n+20-took) {
 			t.Fatalf("%d records are said to be left, want %d", got, n+20-took)
+		}
+		if got, want := s.Newest(), t0.Add(time.Duration(n+19)*time.Second); !got.Equal(want) {
+			t.Fatalf("the newest record is of %s, want %s", got, want)
 		}
 		if n == 180 {
 			all, lost := drain(t, s)
