@@ -182,7 +182,7 @@ func TestPayloadsAreSafeForConcurrentUse(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
-			for n := range 5000 {
+			for n := range 2000 {
 				r := asset.Reading{Asset: "wt1", Time: t0, Points: []asset.Point{{Metric: fmt.Sprintf("metric_%d", (i+1)*n), Value: 1, Unit: "g", Quality: 100}}}
 				got, err := p.Decode(t.Context(), ingest.Message{Payload: ingest.AppendTelemetry(nil, r)})
 				if err != nil || len(got) != 1 || !equal(got[0], r) {
