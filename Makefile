@@ -76,6 +76,7 @@ test-integration: build ## the program as its users run it, the page in a browse
 	.ci/sap
 	.ci/opcua
 	.ci/kafka
+	.ci/kinesis
 	$(MAKE) --no-print-directory accept
 
 accept: onnxruntime ## the program run by its command line, killed, fed with bad input
