@@ -174,13 +174,13 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Fatalf("30 s went by and not: %s", what)
 }
 
-func admin(t testing.TB, c Cluster) *kadm.Client {
-	t.Helper()
+func admin(tb testing.TB, c Cluster) *kadm.Client {
+	tb.Helper()
 	k, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(k.Close)
+	tb.Cleanup(k.Close)
 	return kadm.NewClient(k)
 }
 

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -197,5 +198,32 @@ func TestALogThatEndsBeforeWhatWasCommittedStopsThePartition(t *testing.T) {
 				t.Errorf("then it read %s of another log", say(r))
 			}
 		})
+	}
+}
+
+func TestABrokersBrakeIsObeyed(t *testing.T) {
+	t.Parallel()
+	c, at := cluster(t, kfake.SeedTopics(1, "telemetry"))
+	var mu sync.Mutex
+	var asked []time.Time
+	c.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		if asked = append(asked, time.Now()); len(asked) > 1 {
+			return nil, nil, false
+		}
+		answer := r.ResponseKind().(*kmsg.FetchResponse)
+		answer.ThrottleMillis = 800
+		answer.Topics = []kmsg.FetchResponseTopic{{Topic: "telemetry", Partitions: []kmsg.FetchResponseTopicPartition{kmsg.NewFetchResponseTopicPartition()}}}
+		return answer, nil, true
+	})
+	send(t, producer(t, Produce{Cluster: at, Topic: "telemetry"}), reading("a", 0))
+	s, _ := open(t, Options{Consume: Consume{Cluster: at, Topics: []string{"telemetry"}, Group: "g"}})
+	take(t, s, 1)
+	mu.Lock()
+	defer mu.Unlock()
+	if waited := asked[1].Sub(asked[0]); waited < 800*time.Millisecond {
+		t.Errorf("it asked again after %s, the broker said 800 ms", waited)
 	}
 }

@@ -193,6 +193,9 @@ func (p *partition) follow(ctx context.Context) error {
 		p.s.mu.Lock()
 		p.read, p.end = p.next, a.stable
 		p.s.mu.Unlock()
+		if a.throttle > 0 && !ingest.Sleep(ctx, min(a.throttle, answerTimeout)) { // a quota
+			return ctx.Err()
+		}
 		switch {
 		case p.next > before || a.stable <= p.next:
 			moved = time.Now()
