@@ -25,8 +25,10 @@ type outlet struct {
 	// stamped by the wall clock: its readings have the time at which they are told or asked
 	// for, not that of the simulation. What the farm shows runs at its speed all the same.
 	wallClock bool
-	scalars   bool // it has no waveforms
-	most      int  // turbines; 0: any number
+	scalars   bool   // it has no waveforms
+	most      int    // turbines; 0: any number
+	unread    bool   // no configuration reads it
+	path      string // that its address has, as a person is told
 	open      func(ctx context.Context, l live) (opened, error)
 }
 
@@ -56,6 +58,7 @@ type live struct {
 // outlets by the scheme of their address.
 func outlets() map[string]outlet {
 	return map[string]outlet{
+		"kafka":   {open: openKafkaOutlet, path: "/TOPIC", unread: true},
 		"mqtt":    {open: openMQTTOutlet},
 		"opc.tcp": {open: openOPCUAOutlet, wallClock: true},
 		"modbus":  {open: openModbusOutlet, wallClock: true, scalars: true, most: modbus.MaxUnits},
@@ -67,13 +70,13 @@ func outletAt(address string) (outlet, *url.URL, error) {
 	all := outlets()
 	u, err := url.Parse(address)
 	if err == nil && u.Port() != "" {
-		if o, ok := all[u.Scheme]; ok {
+		if o, ok := all[u.Scheme]; ok && (o.path != "") == (len(u.Path) > 1) {
 			return o, u, nil
 		}
 	}
 	var want []string
-	for scheme := range all {
-		want = append(want, scheme+"://HOST:PORT")
+	for scheme, o := range all {
+		want = append(want, scheme+"://HOST:PORT"+o.path)
 	}
 	slices.Sort(want)
 	return outlet{}, nil, fmt.Errorf("%w: --live %q is not allowed: want %s", errUsage, address, strings.Join(want, ", "))
@@ -113,6 +116,9 @@ func (l live) validate(o outlet) error {
 	}
 	if o.most > 0 && l.turbines > o.most {
 		return fmt.Errorf("%w: --turbines %d: want at most %d with %s://", errUsage, l.turbines, o.most, l.at.Scheme)
+	}
+	if l.config != "" && o.unread {
+		return fmt.Errorf("%w: --config: no configuration reads %s://", errUsage, l.at.Scheme)
 	}
 	if !(l.speed > 0) {
 		return fmt.Errorf("%w: --speed %g: want more than 0", errUsage, l.speed)

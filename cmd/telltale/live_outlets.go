@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
+	"github.com/telltale-iot/telltale/ingest/kafka"
 	"github.com/telltale-iot/telltale/ingest/modbus"
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/ingest/opcua"
@@ -35,6 +37,39 @@ func openMQTTOutlet(ctx context.Context, l live) (opened, error) {
 		take:   func(ctx context.Context, r asset.Reading) error { return p.Publish(ctx, r, 0) },
 		close:  func() { p.Close(); closeBroker() },
 	}, nil
+}
+
+// openKafkaOutlet sends to a topic that is there, each turbine under its ID as key.
+func openKafkaOutlet(_ context.Context, l live) (opened, error) {
+	topic := strings.Trim(l.at.Path, "/")
+	p, err := kafka.NewProducer(kafka.ProducerOptions{Produce: kafka.Produce{Cluster: kafka.Cluster{Brokers: []string{l.at.Host}}, Topic: topic}})
+	if err != nil {
+		return opened{}, err
+	}
+	return opened{
+		where: l.at.String(), close: p.Close,
+		flush: func(context.Context) error { return nil }, // each was acknowledged when it was sent
+		take: func(ctx context.Context, r asset.Reading) error {
+			records, err := recordsOf(r)
+			if err != nil {
+				return err
+			}
+			return p.Send(ctx, records)
+		},
+	}, nil
+}
+
+// recordsOf are the messages of a reading: its waveform, and its points with its event.
+func recordsOf(r asset.Reading) ([]kafka.Record, error) {
+	var out []kafka.Record
+	if r.Wave != nil {
+		out = append(out, kafka.Record{Asset: r.Asset, Channel: r.Wave.Channel, Payload: ingest.EncodeWave(nil, *r.Wave, 0)})
+	}
+	if len(r.Points) == 0 && r.Event == nil {
+		return out, nil
+	}
+	body, err := ingest.EncodeTelemetry(r)
+	return append(out, kafka.Record{Asset: r.Asset, Payload: body}), err
 }
 
 // converterStep is what a count of a simulated channel is over OPC UA, in the channel's
