@@ -15,12 +15,13 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI := build/tools/golangci-lint
 TAGS     := accept,browser
 SEEDS    ?= 3
+EXECS    ?= 1e7
 SETS     ?= # of test-data, a regular expression; empty: all
 TESTFLAGS ?=
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
 .PHONY: build onnxruntime demo test unit portable vet format arch check generated lint fmt tools \
-	accept test-integration test-protocols test-data test-crash test-sap simulate-faults train-data shipped shipped-models test-exports web bench bench-features bench-models clean help
+	accept test-integration test-protocols test-data test-crash test-sap simulate-faults fuzz train-data shipped shipped-models test-exports web bench bench-features bench-models clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -75,6 +76,8 @@ test-integration: build ## the program as its users run it, the page in a browse
 	.ci/browser
 	.ci/sap
 	.ci/opcua
+	.ci/apicurio
+	.ci/kafka
 	.ci/protocols
 	$(MAKE) --no-print-directory accept
 
@@ -101,6 +104,9 @@ test-data: build ## acceptance on the folder of dataset folders named by TELLTAL
 
 test-crash: onnxruntime ## kills, full disks and restarts
 	go test -race -count=1 $(TESTFLAGS) -run 'Kill|Crash|DiskFull|Torn|Restart' ./pipeline ./store/... ./workorders/... ./ingest/...
+
+fuzz: ## EXECS damaged messages through each decoder: no panic, no hang, no memory beyond 64 times the input
+	TELLTALE_EXECS=$(EXECS) go test -count=1 -timeout 0 -v $(TESTFLAGS) -run '^TestMutations$$' ./ingest/...
 
 simulate-faults: build ## SEEDS farms over a year: what is found, missed and wrongly raised, with intervals; goes on where it stopped
 	bin/telltale farm-proof --out build/faults --seeds $(SEEDS)

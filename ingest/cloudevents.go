@@ -107,7 +107,7 @@ func (p *Payloads) typed(contentType string, m Message) ([]asset.Reading, error)
 	case media == "application/protobuf", media == "application/x-protobuf", media == "application/vnd.google.protobuf":
 		return decodeProtobuf(&p.names, m.Payload, m)
 	case media == WaveType:
-		return decodeWave(m)
+		return p.wave(m)
 	case media == "application/octet-stream":
 		return p.plain(m)
 	}

@@ -125,10 +125,12 @@ func FuzzDecodeTelemetry(f *testing.F) {
 }
 
 func FuzzDecodeWave(f *testing.F) {
+	var codec ingest.WaveCodec
+	f.Add(codec.Encode(nil, asset.Waveform{RateHz: 1, Counts: noise(300, 20), Scale: 1}, 0))
 	f.Add(ingest.EncodeWave(nil, asset.Waveform{RateHz: 1, Unit: "g", Samples: []float32{1, 2}}, 0))
 	f.Add(ingest.EncodeWave(nil, asset.Waveform{RateHz: 1, Unit: "g", Samples: []float32{1, 2}}, 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		w, err := ingest.DecodeWave(asset.Waveform{}, b, "x")
+		w, err := codec.Decode(asset.Waveform{}, b, "x")
 		if err != nil {
 			return
 		}

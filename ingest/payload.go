@@ -31,6 +31,7 @@ const (
 type Payloads struct {
 	Allow Allow
 	names names
+	waves WaveCodec
 }
 
 var _ Decoder = (*Payloads)(nil)
@@ -81,13 +82,22 @@ func (p *Payloads) plain(m Message) ([]asset.Reading, error) {
 	case len(b) == 0:
 		return nil, refuse(Undecodable, m.where(), "an empty message")
 	case bytes.HasPrefix(b, []byte(waveMagic)):
-		return decodeWave(m)
+		return p.wave(m)
 	case b[0] == 0:
 		return nil, refuse(Undecodable, m.where(), "it begins with the wire header of a schema registry, and none is configured")
 	case looksLikeJSON(b):
 		return decodeJSON(&p.names, m)
 	}
 	return decodeProtobuf(&p.names, m.Payload, m)
+}
+
+// wave decodes a waveform message of the asset and channel that m names.
+func (p *Payloads) wave(m Message) ([]asset.Reading, error) {
+	w, err := p.waves.Decode(asset.Waveform{}, m.Payload, m.Channel)
+	if err != nil {
+		return nil, m.verdict("waveform", err)
+	}
+	return (&telemetry{wave: &w}).readings(m)
 }
 
 // DecodeProtobuf is DecodeProtobuf with names kept from message to message, so that a

@@ -54,7 +54,7 @@ func (d *protoTelemetry) survey(b []byte) error {
 		case w.num == 5:
 			d.nPoints++
 		case w.num == 7 && w.typ == protowire.BytesType:
-			if err := d.surveyWave(w.bytes); err != nil {
+			if err := d.surveyWave(w.bytes()); err != nil {
 				return err
 			}
 		}
@@ -74,17 +74,17 @@ func (d *protoTelemetry) surveyWave(b []byte) error {
 		packed := w.typ == protowire.BytesType
 		switch {
 		case w.num == 9 && packed:
-			for _, c := range w.bytes {
+			for _, c := range w.bytes() {
 				if c < 0x80 { // ends a varint
 					d.nCounts++
 				}
 			}
 		case w.num == 9:
 			d.nCounts++
-		case w.num == 10:
-			d.nCounts = max(d.nCounts, len(w.bytes)/2)
+		case w.num == 10 && packed:
+			d.nCounts = max(d.nCounts, (w.to-w.from)/2)
 		case w.num == 11 && packed:
-			d.nFloats += len(w.bytes) / 4
+			d.nFloats += len(w.bytes()) / 4
 		case w.num == 11:
 			d.nFloats++
 		}
@@ -265,7 +265,7 @@ func (p *protoWave) counts(w *wire) {
 		p.count(w.varint(), w)
 		return
 	}
-	for b := w.bytes; len(b) > 0 && w.err == nil; {
+	for b := w.bytes(); len(b) > 0 && w.err == nil; {
 		v, n := uint64(b[0]), 1
 		if v >= 0x80 {
 			if v, n = protowire.ConsumeVarint(b); n < 0 {
@@ -293,10 +293,10 @@ func (p *protoWave) floats(w *wire) {
 	case w.typ == protowire.Fixed32Type:
 		p.wave.Samples = append(p.wave.Samples, math.Float32frombits(uint32(w.bits)))
 	case !w.is(protowire.BytesType):
-	case len(w.bytes)%4 != 0:
-		w.failed(fmt.Errorf("packed samples are %d bytes, want a multiple of 4", len(w.bytes)))
+	case len(w.bytes())%4 != 0:
+		w.failed(fmt.Errorf("packed samples are %d bytes, want a multiple of 4", len(w.bytes())))
 	default:
-		for b := w.bytes; len(b) > 0; b = b[4:] {
+		for b := w.bytes(); len(b) > 0; b = b[4:] {
 			p.wave.Samples = append(p.wave.Samples, math.Float32frombits(binary.LittleEndian.Uint32(b)))
 		}
 	}

@@ -49,6 +49,7 @@ func benchStages() []benchStage {
 		{"fft", (*benchmark).fft},
 		{"features", (*benchmark).features},
 		{"decode", (*benchmark).decode},
+		{"ingest", (*benchmark).ingest},
 		{"flow", (*benchmark).flow},
 		{"store", (*benchmark).store},
 		{"models", (*benchmark).models},
@@ -70,6 +71,7 @@ func benchCommand() *cobra.Command {
 			"  fft       the real transform alone\n" +
 			"  features  all features of windows of int16 counts: full with one envelope band, merged as without one\n" +
 			"  decode    replay of a dataset folder; MQTT payloads\n" +
+			"  ingest    payloads of every format to readings, raw and packed waveforms with their sizes\n" +
 			"  flow      readings of a simulated farm to committed risks, store included\n" +
 			"  store     keeping what such a flow caused\n" +
 			"  models    an LSTM alone, through the scorer, and under the load of 2000 assets with 200 swaps\n" +

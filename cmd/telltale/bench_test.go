@@ -34,8 +34,37 @@ func TestBenchWritesOneObjectALine(t *testing.T) {
 
 func TestBenchNamesItsStages(t *testing.T) {
 	code, _, stderr := tell("bench", "everything")
-	if code != 2 || !strings.Contains(stderr, "fft, features, decode, flow, store, models, scale, physics") {
+	if code != 2 || !strings.Contains(stderr, "fft, features, decode, ingest, flow, store, models, scale, physics") {
 		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+func TestBenchOfIngest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	code, stdout, stderr := tell("bench", "ingest", "--runs", "1", "--json")
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	cases := map[string]float64{}
+	for line := range strings.Lines(stdout) {
+		var m measured
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		cases[m.Case] = m.Value
+	}
+	for _, name := range []string{"wave-raw", "wave-packed", "wave-packed-encode", "json", "protobuf", "cloudevents-json", "cloudevents-protobuf", "protobuf-encode"} {
+		if !(cases[name] > 0) {
+			t.Errorf("%s: %g", name, cases[name])
+		}
+	}
+	if n, ok := cases["wave-raw-allocations"]; !ok || n != 0 {
+		t.Errorf("%g allocations for a raw waveform, want 0", n)
+	}
+	if raw, packed := cases["wave-raw-size"], cases["wave-packed-size"]; !(raw > 2 && raw <= 2.05 && packed > 0.5 && packed < 0.7*raw) {
+		t.Errorf("a sample takes %g bytes raw and %g packed", raw, packed)
 	}
 }
 

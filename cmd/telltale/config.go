@@ -14,8 +14,12 @@ import (
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
+	"github.com/telltale-iot/telltale/ingest/kafka"
+	"github.com/telltale-iot/telltale/ingest/kinesis"
 	"github.com/telltale-iot/telltale/ingest/modbus"
+	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/ingest/opcua"
+	"github.com/telltale-iot/telltale/ingest/registry"
 )
 
 // config is the file that "telltale run" works by. Its JSON Schema is
@@ -31,26 +35,24 @@ type config struct {
 	API     apiConfig         `yaml:"api,omitempty"`
 	Shards  int               `yaml:"shards,omitempty"` // default 2; changing it needs an empty store
 	Base    string            `yaml:"baseline,omitempty"`
+	Gateway gatewayConfig     `yaml:"gateway,omitempty"` // for --role gateway
 	path    string
 	body    []byte // of the file, for the lines of its errors
 }
 
 // sourceConfig says where readings come from; several sources are read side by side.
 type sourceConfig struct {
-	MQTT   mqttConfig      `yaml:"mqtt,omitempty"`
+	MQTT   *mqtt.Config    `yaml:"mqtt,omitempty"`
 	Modbus []modbus.Device `yaml:"modbus,omitempty"`
 	OPCUA  []opcua.Server  `yaml:"opcua,omitempty"`
+
+	Kafka    *kafka.Consume   `yaml:"kafka,omitempty"`
+	Kinesis  *kinesis.Consume `yaml:"kinesis,omitempty"`
+	Registry *registry.Config `yaml:"schema_registry,omitempty"` // of messages that name their schema
 
 	MaxAhead time.Duration `yaml:"max_ahead,omitempty"` // a stamp may be later than now by this; default 5m
 	MaxPast  time.Duration `yaml:"max_past,omitempty"`  // or earlier by this; default 8760h
 	Silence  time.Duration `yaml:"silence,omitempty"`   // of a source that is reported; default 1m
-}
-
-type mqttConfig struct {
-	URL          string `yaml:"url"`       // tcp://host:1883, ssl://host:8883
-	ClientID     string `yaml:"client_id"` // stable: the broker keeps its session
-	User         string `yaml:"user,omitempty"`
-	PasswordFile string `yaml:"password_file,omitempty"`
 }
 
 // apiConfig says who may change something by the API.
@@ -131,6 +133,7 @@ func (c *config) validate(body []byte) error {
 	}
 	check(c.Models.PollS >= 0 && c.Models.PollS <= 86400, "models.poll_s", c.Models.PollS, "0 to 86400 seconds")
 	bad = append(bad, c.validateSources(seen)...)
+	bad = append(bad, c.under("gateway", c.Gateway.Validate())...)
 	switch c.ERP.Kind {
 	case "", "none":
 	case "sandbox", "sap":
@@ -147,8 +150,8 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	refuse := func(field, text string) {
 		bad = append(bad, fmt.Errorf("%s:%d: %s: %s", c.path, lineOf(c.body, field), field, text))
 	}
-	if c.Source.MQTT.URL == "" && len(c.Source.Modbus) == 0 && len(c.Source.OPCUA) == 0 {
-		refuse("source", "is empty: want mqtt, modbus, opcua or several of them")
+	if c.Source.MQTT == nil && c.Source.Kafka == nil && c.Source.Kinesis == nil && len(c.Source.Modbus) == 0 && len(c.Source.OPCUA) == 0 {
+		refuse("source", "is empty: want mqtt, kafka, kinesis, modbus, opcua or several of them")
 	}
 	atLeast := func(field string, d time.Duration) {
 		if d < 0 || d > 0 && d < time.Second {
@@ -158,36 +161,34 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	atLeast("max_ahead", c.Source.MaxAhead)
 	atLeast("max_past", c.Source.MaxPast)
 	atLeast("silence", c.Source.Silence)
-	if m := c.Source.MQTT; m != (mqttConfig{}) {
-		if u, err := url.Parse(m.URL); err != nil || u.Host == "" {
-			refuse("source.mqtt.url", fmt.Sprintf("%q is not allowed: want an address such as tcp://broker:1883", m.URL))
-		}
-	}
-	lines := func(at string, err error) {
-		if err == nil {
-			return
-		}
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			field, text, _ := strings.Cut(line, ": ")
-			refuse(at+"."+field, text)
-		}
-	}
 	known := func(at string, id asset.ID) {
 		if !assets[id] {
 			refuse(at+".asset", fmt.Sprintf("%q is not allowed: want the ID of one of the assets above", id))
 		}
 	}
+	if c.Source.MQTT != nil {
+		bad = append(bad, c.under("source.mqtt", c.Source.MQTT.Validate())...)
+	}
+	if c.Source.Kafka != nil {
+		bad = append(bad, c.under("source.kafka", c.Source.Kafka.Validate())...)
+	}
+	if c.Source.Kinesis != nil {
+		bad = append(bad, c.under("source.kinesis", c.Source.Kinesis.Validate())...)
+	}
+	if c.Source.Registry != nil {
+		bad = append(bad, c.under("source.schema_registry", c.Source.Registry.Validate())...)
+	}
 	for i, d := range c.Source.Modbus {
 		at := fmt.Sprintf("source.modbus[%d]", i)
 		known(at, d.Asset)
-		lines(at, d.Validate())
+		bad = append(bad, c.under(at, d.Validate())...)
 	}
 	for i, s := range c.Source.OPCUA {
 		at := fmt.Sprintf("source.opcua[%d]", i)
 		for k, n := range s.Nodes {
 			known(fmt.Sprintf("%s.nodes[%d]", at, k), n.Asset)
 		}
-		lines(at, s.Validate())
+		bad = append(bad, c.under(at, s.Validate())...)
 	}
 	return bad
 }

@@ -176,11 +176,14 @@ func (d *demo) play(ctx context.Context, stdout io.Writer, s *service, farm *sim
 		return err
 	}
 	farm.SkipTo(through.Add(-time.Hour)) // what was under way is sent again; what is known already has no effect
-	src, err := mqtt.Open(ctx, mqtt.Options{Broker: broker.URL(), ClientID: "telltale-demo", Base: next})
+	src, err := mqtt.Open(ctx, mqtt.Options{Config: mqtt.Config{URL: broker.URL(), ClientID: "telltale-demo"}, Base: next})
 	if err != nil {
 		return err
 	}
 	defer src.Close()
+	if err := src.Connected(ctx); err != nil { // what is published before is nobody's
+		return quiet(err)
+	}
 	addr := "http://" + d.listen
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return publish(ctx, farm, broker.URL(), d.speed) })

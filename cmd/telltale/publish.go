@@ -12,7 +12,7 @@ import (
 // publish sends a farm's readings to a broker, speed event seconds for each
 // second of the wall clock. A broker that does not keep up slows the farm down.
 func publish(ctx context.Context, farm *simulate.Farm, url string, speed float64) error {
-	p, err := mqtt.NewPublisher(ctx, mqtt.Options{Broker: url, ClientID: "telltale-farm"})
+	p, err := mqtt.NewPublisher(ctx, mqtt.Options{Config: mqtt.Config{URL: url, ClientID: "telltale-farm"}})
 	if err != nil {
 		return err
 	}

@@ -23,20 +23,27 @@ import (
 )
 
 func runCommand() *cobra.Command {
-	var path string
+	var path, name string
 	c := &cobra.Command{
 		Use: "run -c FILE", Short: "The service: readings in, work orders out, the page beside",
 		Long: "Runs the flow on an MQTT broker's messages, forwards work orders to the ERP and serves API and page.\n" +
-			"SIGTERM drains, commits and exits 0. SIGHUP reads the file again; a bad file leaves the old one in force.",
-		Example: "  telltale run -c deploy/examples/telltale.yaml",
+			"SIGTERM drains, commits and exits 0. SIGHUP reads the file again; a bad file leaves the old one in force.\n\n" +
+			"  --role all      everything in one process\n" +
+			"  --role gateway  carries the readings of the sources to a cluster, by way of a spool on disk",
+		Example: "  telltale run -c deploy/examples/telltale.yaml\n  telltale run -c deploy/examples/gateway.yaml --role gateway",
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if path == "" {
 				return fmt.Errorf("%w: -c is missing: name the configuration file", errUsage)
 			}
-			return serveConfig(cmd.Context(), path, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			r, err := roleNamed(name)
+			if err != nil {
+				return err
+			}
+			return serveConfig(cmd.Context(), r, path, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	c.Flags().StringVar(&name, "role", defaultRole, "what this process does")
 	c.Flags().StringVarP(&path, "config", "c", "", "configuration file (required)")
 	return c
 }
@@ -89,19 +96,19 @@ func wireConfig(path string) (*works, *config, error) {
 var errReload = errors.New("configuration changed")
 
 // serveConfig serves by a file until ctx ends, again after each good reload.
-func serveConfig(ctx context.Context, path string, stdout, stderr io.Writer) error {
+func serveConfig(ctx context.Context, r role, path string, stdout, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	for {
-		w, conf, err := wireConfig(path)
+		w, conf, err := r.wire(path)
 		if err != nil {
 			return err
 		}
 		round, stop := context.WithCancelCause(ctx)
-		go reload(round, path, hup, stop, log)
-		err = serveOnce(round, w, conf, log, stdout)
+		go reload(round, r, path, hup, stop, log)
+		err = r.round(round, w, conf, log, stdout)
 		stop(nil)
 		if !errors.Is(context.Cause(round), errReload) {
 			return err
@@ -112,7 +119,7 @@ func serveConfig(ctx context.Context, path string, stdout, stderr io.Writer) err
 
 // reload waits for SIGHUP or a change of the file; a file that does not hold is
 // reported and changes nothing.
-func reload(ctx context.Context, path string, hup <-chan os.Signal, stop context.CancelCauseFunc, log *slog.Logger) {
+func reload(ctx context.Context, r role, path string, hup <-chan os.Signal, stop context.CancelCauseFunc, log *slog.Logger) {
 	age := func() time.Time {
 		if info, err := os.Stat(path); err == nil {
 			return info.ModTime()
@@ -133,7 +140,7 @@ func reload(ctx context.Context, path string, hup <-chan os.Signal, stop context
 			}
 		}
 		seen = age()
-		if _, _, err := wireConfig(path); err != nil {
+		if _, _, err := r.wire(path); err != nil {
 			log.Error("configuration refused, the old one stays in force", "error", oneLine(err))
 			continue
 		}
@@ -181,7 +188,7 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	if err != nil {
 		return err
 	}
-	if s.intake, err = openIntake(ctx, conf, next, through, log); err != nil {
+	if s.intake, err = openIntake(ctx, conf, next, through, true, log); err != nil {
 		return err
 	}
 	defer s.intake.Close()

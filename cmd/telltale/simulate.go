@@ -110,7 +110,7 @@ func (s *simulation) runLive(ctx context.Context, changed func(string) bool, std
 	if s.out != "" {
 		return fmt.Errorf("%w: give either --out DIR or --live URL", errUsage)
 	}
-	o, at, err := outletAt(s.live)
+	o, at, err := feedAt(s.live)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -12,9 +10,7 @@ import (
 	"github.com/telltale-iot/telltale/api"
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
-	"github.com/telltale-iot/telltale/ingest/modbus"
-	"github.com/telltale-iot/telltale/ingest/mqtt"
-	"github.com/telltale-iot/telltale/ingest/opcua"
+	"github.com/telltale-iot/telltale/ingest/registry"
 	"github.com/telltale-iot/telltale/ingest/spool"
 )
 
@@ -25,7 +21,8 @@ type intake struct {
 	opened  []func() // what ends what was opened, the last first
 	entries []entry
 	letters *ingest.Letters
-	silence time.Duration // of a source that is reported
+	schemas *registry.Registry // nil: none is configured
+	silence time.Duration      // of a source that is reported
 	log     *slog.Logger
 }
 
@@ -34,7 +31,16 @@ type entry struct {
 	source liveSource
 	meter  *ingest.Meter
 	polled bool // nobody keeps what was not asked for
+	allow  ingest.Allow
 	keeps  bool // it can go on from an earlier reading by itself: what it brings needs no journal
+}
+
+// status is how the source stands; one that knows more than its meter is asked itself.
+func (e entry) status() ingest.SourceStatus {
+	if s, ok := e.source.(interface{ Status() ingest.SourceStatus }); ok {
+		return s.Status()
+	}
+	return e.meter.Status(e.source.Queued())
 }
 
 type liveSource interface {
@@ -46,8 +52,9 @@ type liveSource interface {
 var _ api.Sources = (*intake)(nil)
 
 // openIntake opens what the configuration names; next is the offset to count on from,
-// through the event time that was reached.
-func openIntake(ctx context.Context, c *config, next int64, through time.Time, log *slog.Logger) (_ *intake, err error) {
+// through the event time that was reached. A journal is for a reader that comes back to
+// what it has read.
+func openIntake(ctx context.Context, c *config, next int64, through time.Time, journal bool, log *slog.Logger) (_ *intake, err error) {
 	in := &intake{silence: c.Source.Silence, log: log}
 	defer func() {
 		if err != nil {
@@ -57,31 +64,18 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, l
 	if in.letters, err = ingest.OpenLetters(filepath.Join(c.Data, "dead-letters"), 0); err != nil {
 		return nil, err
 	}
-	for _, d := range c.Source.Modbus {
-		m := ingest.NewMeter("modbus", fmt.Sprintf("modbus %s unit %d", d.Address, d.Unit))
-		src, err := modbus.Open(ctx, modbus.Options{Devices: []modbus.Device{d}, Lost: in.lost(m)})
-		if err != nil {
+	if r := c.Source.Registry; r != nil {
+		if in.schemas, err = registry.Open(*r); err != nil {
 			return nil, err
 		}
-		in.entries = append(in.entries, entry{source: src, meter: m, polled: true})
+		in.opened = append(in.opened, in.schemas.Close)
 	}
-	for _, s := range c.Source.OPCUA {
-		m := ingest.NewMeter("opcua", "opcua "+s.Endpoint)
-		src, err := opcua.Open(ctx, opcua.Options{Servers: []opcua.Server{s}, Lost: in.lost(m)})
-		if err != nil {
+	for _, open := range []func(context.Context, sourceConfig) error{in.openModbus, in.openOPCUA, in.openMQTT, in.openKafka, in.openKinesis} {
+		if err := open(ctx, c.Source); err != nil {
 			return nil, err
 		}
-		in.entries = append(in.entries, entry{source: src, meter: m, polled: true})
 	}
-	if c.Source.MQTT.URL != "" {
-		m := ingest.NewMeter("mqtt", "mqtt "+c.Source.MQTT.URL)
-		src, err := openMQTT(ctx, c.Source.MQTT, in, m)
-		if err != nil {
-			return nil, err
-		}
-		in.entries = append(in.entries, entry{source: src, meter: m})
-	}
-	if err := in.join(ctx, c, next, through); err != nil {
+	if err := in.join(ctx, c, next, through, journal); err != nil {
 		return nil, err
 	}
 	return in, nil
@@ -92,15 +86,15 @@ const journalBytes = 1 << 30
 
 // join puts an edge before each source and a journal behind those that keep nothing
 // themselves.
-func (in *intake) join(ctx context.Context, c *config, next int64, through time.Time) error {
+func (in *intake) join(ctx context.Context, c *config, next int64, through time.Time, journal bool) error {
 	var keeping, others []ingest.Source
 	for _, e := range in.entries {
-		opt := ingest.EdgeOptions{Meter: e.meter, Answers: true, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
+		opt := ingest.EdgeOptions{Meter: e.meter, Answers: e.polled, Allows: e.allow.Allows, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
 		if e.polled {
 			opt.Since = through
 		}
 		edge := ingest.NewEdge(e.source, opt)
-		if e.keeps {
+		if e.keeps || !journal {
 			keeping = append(keeping, edge)
 		} else {
 			others = append(others, edge)
@@ -125,33 +119,11 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 	return nil
 }
 
-// lost notes in a meter that its source is not read as it should be.
-func (in *intake) lost(m *ingest.Meter) func(error) {
-	return func(err error) {
-		m.Down(time.Now(), err)
-		in.log.Warn("source lost", "source", m.Name(), "error", err)
-	}
-}
-
-func openMQTT(ctx context.Context, c mqttConfig, in *intake, m *ingest.Meter) (*mqtt.Source, error) {
-	password, err := secret(c.PasswordFile)
-	if err != nil {
-		return nil, err
-	}
-	return mqtt.Open(ctx, mqtt.Options{
-		Broker: c.URL, ClientID: cmp.Or(c.ClientID, "telltale"), User: c.User, Password: password, Lost: in.lost(m),
-		DeadLetter: func(topic string, e *asset.Invalid) {
-			in.log.Warn("message refused", "topic", topic, "error", e)
-			m.Refused(e.Reason)
-		},
-	})
-}
-
 // Sources lists how every source stands.
 func (in *intake) Sources() []api.Source {
 	out := make([]api.Source, len(in.entries))
 	for i, e := range in.entries {
-		out[i] = api.Source(e.meter.Status(e.source.Queued()))
+		out[i] = api.Source(e.status())
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 )
 
@@ -25,7 +26,7 @@ func broker(t *testing.T) *mqtt.Broker {
 
 func publisher(t *testing.T, b *mqtt.Broker) *mqtt.Publisher {
 	t.Helper()
-	p, err := mqtt.NewPublisher(t.Context(), mqtt.Options{Broker: b.URL(), ClientID: "plant"})
+	p, err := mqtt.NewPublisher(t.Context(), mqtt.Options{Config: mqtt.Config{URL: b.URL(), ClientID: "plant"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +42,11 @@ func open(t *testing.T, opt mqtt.Options) *mqtt.Source {
 	t.Helper()
 	s, err := mqtt.Open(t.Context(), opt)
 	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := s.Connected(ctx); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -60,7 +66,7 @@ func quiet(t *testing.T, s *mqtt.Source) bool {
 func TestUnacknowledgedComesAgain(t *testing.T) {
 	b := broker(t)
 	p := publisher(t, b)
-	opt := mqtt.Options{Broker: b.URL(), ClientID: "flow"}
+	opt := mqtt.Options{Config: mqtt.Config{URL: b.URL(), ClientID: "flow"}}
 	s := open(t, opt)
 	for i := range 1000 {
 		if err := p.Publish(t.Context(), point(i), 0); err != nil {
@@ -107,7 +113,7 @@ func TestUnacknowledgedComesAgain(t *testing.T) {
 func TestSessionOutlivesClient(t *testing.T) {
 	b := broker(t)
 	p := publisher(t, b)
-	opt := mqtt.Options{Broker: b.URL(), ClientID: "flow"}
+	opt := mqtt.Options{Config: mqtt.Config{URL: b.URL(), ClientID: "flow"}}
 	open(t, opt).Close()
 	for i := range 50 {
 		if err := p.Publish(t.Context(), point(i), 0); err != nil {
@@ -130,7 +136,7 @@ func TestSessionOutlivesClient(t *testing.T) {
 func TestFullQueueBlocks(t *testing.T) {
 	b := broker(t)
 	p := publisher(t, b)
-	s := open(t, mqtt.Options{Broker: b.URL(), ClientID: "flow", Queue: 4})
+	s := open(t, mqtt.Options{Config: mqtt.Config{URL: b.URL(), ClientID: "flow", Queue: 4}})
 	defer s.Close()
 	for i := range 300 {
 		if err := p.Publish(t.Context(), point(i), 0); err != nil {
@@ -150,8 +156,8 @@ func TestDeadLettersAndLongRecords(t *testing.T) {
 	b := broker(t)
 	p := publisher(t, b)
 	var dead []string
-	opt := mqtt.Options{Broker: b.URL(), ClientID: "flow", DeadLetter: func(topic string, e *asset.Invalid) {
-		dead = append(dead, fmt.Sprintf("%s %s", topic, e.Reason))
+	opt := mqtt.Options{Config: mqtt.Config{URL: b.URL(), ClientID: "flow"}, Refused: func(l ingest.DeadLetter) {
+		dead = append(dead, fmt.Sprintf("%s %s %s", l.Topic, l.Reason, l.Payload))
 	}}
 	s := open(t, opt)
 	for topic, payload := range map[string]string{"telltale/a/telemetry": `{"asset":"b","time":"2024-03-01T12:00:00Z","points":[{"metric":"m","value":1}]}`} {
@@ -180,8 +186,8 @@ func TestDeadLettersAndLongRecords(t *testing.T) {
 	if want := "100 true false 990ms 0; 100 false false 1.99s 0; 50 false true 2.49s 0.5; "; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if fmt.Sprint(dead) != "[telltale/a/telemetry not-allowed telltale/a/wave/x undecodable]" || s.Dead() != 2 {
-		t.Errorf("dead letters %v, counted %d", dead, s.Dead())
+	if want := `[telltale/a/telemetry not-allowed {"asset":"b","time":"2024-03-01T12:00:00Z","points":[{"metric":"m","value":1}]} telltale/a/wave/x undecodable nonsense]`; fmt.Sprint(dead) != want || len(s.Status().Refused) != 2 {
+		t.Errorf("dead letters %v, counted %v", dead, s.Status().Refused)
 	}
 	// The message is acknowledged with the last of its blocks, not before.
 	s.Ack(asset.Position{Offset: last.Offset - 1})

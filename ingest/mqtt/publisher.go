@@ -3,43 +3,100 @@ package mqtt
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"strings"
+	"slices"
+	"sync"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
 )
 
-// underway is how many messages a publisher sends before it waits for the first.
-const underway = 256
+// How much a publisher sends before it waits for the broker to have it.
+const (
+	underway      = 256 // messages
+	underwayBytes = 32 << 20
+)
 
-// Publisher publishes readings at QoS 1. It is used by one goroutine.
+// Publisher publishes readings at QoS 1. What the broker has not acknowledged when a
+// connection ends is sent again over the next, in order. It is used by one goroutine.
 type Publisher struct {
 	opt    Options
-	client paho.Client
-	tokens []paho.Token
+	life   context.Context //nolint:containedctx // of the link, ended by Close
+	stop   context.CancelFunc
+	linked sync.WaitGroup
+
+	mu      sync.Mutex // guards the rest
+	over    *session   // nil while there is none
+	waiting []sent     // not acknowledged, in order
+	bytes   int        // of them
+	fewer   chan struct{}
+	why     error // there is no connection
 }
 
-// NewPublisher connects; it waits for the broker as long as ctx does.
+// sent is a publication with its packet ID on the connection there is.
+type sent struct {
+	Publication
+	id uint16
+}
+
+// NewPublisher begins to connect; a broker that is away is tried until Close.
 func NewPublisher(ctx context.Context, opt Options) (*Publisher, error) {
-	opt = opt.withDefaults()
-	p := &Publisher{opt: opt, client: paho.NewClient(clientOptions(opt).SetCleanSession(true))}
-	if err := wait(ctx, p.client.Connect()); err != nil {
-		p.client.Disconnect(0)
-		return nil, fmt.Errorf("mqtt %s: %w", opt.Broker, err)
+	if err := opt.Validate(); err != nil {
+		return nil, fmt.Errorf("mqtt: %w", err)
 	}
+	opt = opt.withDefaults()
+	if opt.Prefix == "" {
+		opt.Prefix = "telltale"
+	}
+	p := &Publisher{opt: opt, fewer: make(chan struct{}, 1)}
+	p.life, p.stop = context.WithCancel(context.WithoutCancel(ctx))
+	l := &link{Config: opt.Config, pass: opt.Password, clean: true, up: p.up, hear: p.hear, last: func(*session) {}, down: p.down}
+	p.linked.Go(func() { l.run(p.life) })
 	return p, nil
+}
+
+func (p *Publisher) up(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over, p.why = s, nil
+	for i := range p.waiting {
+		p.waiting[i].id = s.publish(p.waiting[i].Publication, p.waiting[i].id > 0)
+	}
+}
+
+func (p *Publisher) hear(_ *session, packet any) error {
+	ack, ok := packet.(*packets.PubackPacket)
+	if !ok {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.IndexFunc(p.waiting, func(s sent) bool { return s.id == ack.MessageID }); i >= 0 {
+		p.bytes -= len(p.waiting[i].Payload)
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+		signal(p.fewer)
+	}
+	return nil
+}
+
+func (p *Publisher) down(err error, _ bool) {
+	p.mu.Lock()
+	news := p.why == nil || p.why.Error() != err.Error()
+	p.over, p.why = nil, err
+	p.mu.Unlock()
+	if news {
+		p.opt.Lost(err)
+	}
 }
 
 // Publish sends a reading: its waveform, and its points with its event. Above
 // scale 0 samples go as int16 counts of that size. It waits while too many
-// messages are under way.
+// messages are under way, also for a broker that is away.
 func (p *Publisher) Publish(ctx context.Context, r asset.Reading, scale float64) error {
 	base := p.opt.Prefix + "/" + escape(string(r.Asset))
 	if r.Wave != nil {
-		if err := p.send(ctx, base+"/wave/"+escape(r.Wave.Channel), ingest.EncodeWave(nil, *r.Wave, scale)); err != nil {
+		if err := p.Raw(ctx, base+"/wave/"+escape(r.Wave.Channel), ingest.EncodeWave(nil, *r.Wave, scale)); err != nil {
 			return err
 		}
 	}
@@ -50,41 +107,54 @@ func (p *Publisher) Publish(ctx context.Context, r asset.Reading, scale float64)
 	if err != nil {
 		return err
 	}
-	return p.send(ctx, base+"/telemetry", b)
+	return p.Raw(ctx, base+"/telemetry", b)
 }
 
-// Raw sends a payload as it is.
+// Raw sends a payload as it is; it is the publisher's until the broker has it.
 func (p *Publisher) Raw(ctx context.Context, topic string, payload []byte) error {
-	return p.send(ctx, topic, payload)
-}
-
-func (p *Publisher) send(ctx context.Context, topic string, payload []byte) error {
-	if len(p.tokens) >= underway {
-		if err := p.settle(ctx, 1); err != nil {
-			return err
-		}
+	if n := len(topic) + len(payload); n > p.opt.MaxPacket {
+		return fmt.Errorf("%s: a message of %d bytes on %s is not allowed: want at most %d (max_packet)", p.opt.name(), n, topic, p.opt.MaxPacket)
 	}
-	p.tokens = append(p.tokens, p.client.Publish(topic, 1, false, payload))
+	if err := p.settle(ctx, underway-1, underwayBytes-len(payload)); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := sent{Publication: Publication{Topic: topic, Payload: payload, QoS: 1}}
+	if p.over != nil {
+		s.id = p.over.publish(s.Publication, false)
+	}
+	p.waiting = append(p.waiting, s)
+	p.bytes += len(payload)
 	return nil
 }
 
-func (p *Publisher) settle(ctx context.Context, n int) error {
-	for range n {
-		if err := wait(ctx, p.tokens[0]); err != nil {
-			return fmt.Errorf("mqtt %s: publish: %w", p.opt.Broker, err)
+// settle waits until no more than so much is under way; a message of its own may be longer.
+func (p *Publisher) settle(ctx context.Context, messages, bytes int) error {
+	for {
+		p.mu.Lock()
+		n, why := len(p.waiting), p.why
+		enough := n <= messages && (n == 0 || p.bytes <= bytes)
+		p.mu.Unlock()
+		if enough {
+			return nil
 		}
-		p.tokens = p.tokens[1:]
+		select {
+		case <-p.fewer:
+		case <-ctx.Done():
+			if why != nil {
+				return fmt.Errorf("%d messages are not acknowledged: %w (%w)", n, why, ctx.Err())
+			}
+			return fmt.Errorf("%s: %d messages are not acknowledged: %w", p.opt.name(), n, ctx.Err())
+		}
 	}
-	return nil
 }
 
 // Flush waits until the broker has acknowledged everything.
-func (p *Publisher) Flush(ctx context.Context) error { return p.settle(ctx, len(p.tokens)) }
+func (p *Publisher) Flush(ctx context.Context) error { return p.settle(ctx, 0, 0) }
 
 // Close disconnects.
-func (p *Publisher) Close() { p.client.Disconnect(250) }
-
-// escape makes a name one level of a topic.
-func escape(name string) string {
-	return strings.ReplaceAll(url.PathEscape(name), "+", "%2B")
+func (p *Publisher) Close() {
+	p.stop()
+	p.linked.Wait()
 }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/telltale-iot/telltale/ingest/kafka"
+)
+
+// gatewayConfig is for the role that carries readings to a cluster.
+type gatewayConfig struct {
+	Spool    string        `yaml:"spool,omitempty"`     // folder of what waits; default DATA/spool
+	MaxBytes byteSize      `yaml:"max_bytes,omitempty"` // of it on disk; default 10GiB
+	MaxAge   time.Duration `yaml:"max_age,omitempty"`   // what waits longer is dropped, and told; default 168h
+	Drain    time.Duration `yaml:"drain,omitempty"`     // time to pass on what waits when the gateway is stopped; default 10s
+
+	Kafka *kafka.Produce `yaml:"kafka,omitempty"`
+}
+
+const (
+	defaultDrain = 10 * time.Second
+	leastSpool   = 64 << 20 // a waveform message has room four times
+)
+
+// Validate lists everything that is wrong, each with its field.
+func (c gatewayConfig) Validate() error {
+	var bad []error
+	check := func(ok bool, field string, value any, want string) {
+		if !ok {
+			bad = append(bad, fmt.Errorf("%s: %v is not allowed: want %s", field, value, want))
+		}
+	}
+	check(c.MaxBytes == 0 || c.MaxBytes >= leastSpool, "max_bytes", c.MaxBytes, "at least 64MiB, as in 10GiB")
+	check(c.MaxAge == 0 || c.MaxAge >= time.Minute, "max_age", c.MaxAge, "at least 1m")
+	check(c.Drain >= 0 && c.Drain <= 10*time.Minute, "drain", c.Drain, "0 to 10m")
+	if c.Kafka != nil {
+		if err := c.Kafka.Validate(); err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				bad = append(bad, errors.New("kafka."+line))
+			}
+		}
+	}
+	return errors.Join(bad...)
+}
+
+// under puts the file, its line and a section before each line of an error.
+func (c *config) under(section string, err error) (bad []error) {
+	if err == nil {
+		return nil
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		field, text, _ := strings.Cut(line, ": ")
+		field = section + "." + field
+		bad = append(bad, fmt.Errorf("%s:%d: %s: %s", c.path, lineOf(c.body, field), field, text))
+	}
+	return bad
+}
+
+// byteSize is a number of bytes; a file may say it as 10GiB.
+type byteSize int64
+
+var sizePattern = regexp.MustCompile(`^(\d+(?:\.\d+)?) ?(B|[kMGT]B|[KMGT]iB)?$`)
+
+// UnmarshalYAML reads a number with or without a unit, of 1000 (kB) or 1024 (KiB).
+func (b *byteSize) UnmarshalYAML(text []byte) error {
+	said := strings.Trim(strings.TrimSpace(string(text)), `"'`)
+	parts := sizePattern.FindStringSubmatch(said)
+	wrong := fmt.Errorf("%q is not allowed: want bytes, as in 10GiB or 500MB", said)
+	if parts == nil {
+		return wrong
+	}
+	n, err := strconv.ParseFloat(parts[1], 64)
+	if err != nil {
+		return wrong
+	}
+	step := 1000.0
+	if strings.HasSuffix(parts[2], "iB") {
+		step = 1024
+	}
+	if unit := strings.TrimRight(parts[2], "iB"); unit != "" {
+		n *= math.Pow(step, float64(strings.Index("KMGT", strings.ToUpper(unit))+1))
+	}
+	if n != math.Trunc(n) || n > math.MaxInt64/2 {
+		return wrong
+	}
+	*b = byteSize(n)
+	return nil
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/telltale-iot/telltale/ingest"
+	"github.com/telltale-iot/telltale/ingest/kafka"
+)
+
+// closingOutlet is an outlet with a connection.
+type closingOutlet interface {
+	outlet
+	Close()
+}
+
+// openOutlet makes the one that the configuration names; it connects when there is
+// something to send.
+func openOutlet(c gatewayConfig, log *slog.Logger) (closingOutlet, error) {
+	p, err := kafka.NewProducer(kafka.ProducerOptions{Produce: *c.Kafka, Lost: func(err error) { log.Warn("cluster", "error", err) }})
+	if err != nil {
+		return nil, err
+	}
+	return kafkaOutlet{p}, nil
+}
+
+// kafkaOutlet sends to a topic, with the asset as key.
+type kafkaOutlet struct{ *kafka.Producer }
+
+// Send is outlet's.
+func (o kafkaOutlet) Send(ctx context.Context, messages []ingest.Message) (map[int]error, error) {
+	records := make([]kafka.Record, len(messages))
+	for i, m := range messages {
+		records[i] = kafka.Record{Asset: m.Asset, Channel: m.Channel, Headers: m.Headers, Payload: m.Payload}
+	}
+	return rejections(o.Producer.Send(ctx, records))
+}
+
+// rejections tells records that are never taken from what passes.
+func rejections(err error) (rejected map[int]error, other error) {
+	if err == nil {
+		return nil, nil
+	}
+	if r, ok := err.(*kafka.Rejected); ok { //nolint:errorlint // each part of the tree is looked at by itself
+		return map[int]error{r.Index: r.Err}, nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // as above
+	if !ok {
+		return nil, err
+	}
+	rejected = map[int]error{}
+	for _, part := range joined.Unwrap() {
+		no, err := rejections(part)
+		for i, why := range no {
+			rejected[i] = why
+		}
+		other = errors.Join(other, err)
+	}
+	return rejected, other
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
+	"github.com/telltale-iot/telltale/ingest/kafka"
+	"github.com/telltale-iot/telltale/ingest/mqtt"
+)
+
+// The program as it is started, from a broker to a cluster that is away at first.
+func TestGatewayFromMQTTToKafka(t *testing.T) {
+	const readings = 600
+	broker, err := mqtt.NewBroker("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close() //nolint:errcheck // the test is over
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "telemetry"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	back := time.Now().Add(2 * time.Second)
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if time.Now().Before(back) {
+			return nil, errors.New("away"), true
+		}
+		return nil, nil, false
+	})
+	conf := filepath.Join(t.TempDir(), "conf.yaml")
+	text := fmt.Sprintf(`data: %s
+listen: 127.0.0.1:0
+assets:
+  - {id: wt0, kind: wind-turbine, components: [{name: gearbox, type: gearbox}]}
+source:
+  max_past: 876000h
+  mqtt: {url: "%s", client_id: gw}
+gateway:
+  drain: 20s
+  kafka: {brokers: ["%s"], topic: telemetry, partitions: 4, compression: zstd}
+`, t.TempDir(), broker.URL(), cluster.ListenAddrs()[0])
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended, stderr := make(chan int, 1), new(strings.Builder)
+	said, stdout := io.Pipe()
+	go func() {
+		ended <- run(ctx, []string{"run", "-c", conf, "--role", "gateway"}, stdout, stderr)
+	}()
+	defer func() {
+		stop()
+		if code := <-ended; code != 0 || t.Failed() {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+	}()
+	line, err := bufio.NewReader(said).ReadString(',')
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := strings.TrimSuffix(strings.TrimPrefix(line, "telltale: gateway listening on "), ",")
+	eventually(t, "the sources are open", func() bool { code, _ := fetch(t, url+"/readyz"); return code == 200 })
+
+	p, err := mqtt.NewPublisher(t.Context(), mqtt.Options{Config: mqtt.Config{URL: broker.URL(), ClientID: "plant"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for i := range readings {
+		if err := p.Publish(t.Context(), fieldReading(i), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	src, err := kafka.Open(t.Context(), kafka.Options{
+		Consume: kafka.Consume{Cluster: kafka.Cluster{Brokers: cluster.ListenAddrs()}, Topics: []string{"telemetry"}, Group: "g"}, Decoder: new(ingest.Payloads),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	newest := map[asset.ID]time.Time{}
+	var got []asset.Reading
+	limit, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	for len(got) < readings {
+		r, _, err := src.Next(limit)
+		if err != nil {
+			t.Fatalf("after %d readings: %v", len(got), err)
+		}
+		if r.Time.After(newest[r.Asset]) {
+			newest[r.Asset] = r.Time
+			got = append(got, r)
+		}
+	}
+	complete(t, got, readings)
+	if _, body := fetch(t, url+"/api/v1/sources"); !strings.Contains(body, `"readings":600`) {
+		t.Errorf("sources: %s", body)
+	}
+}
