@@ -75,10 +75,7 @@ $(GOLANGCI):
 test-integration: build ## the program as its users run it, the page in a browser (pictures in build/shots), the stand-in of TELLTALE_SAP_SANDBOX
 	.ci/browser
 	.ci/sap
-	.ci/opcua
-	.ci/apicurio
-	.ci/kafka
-	.ci/protocols
+	.ci/servers
 	$(MAKE) --no-print-directory accept
 
 test-protocols: onnxruntime ## ten minutes of each field protocol at real speed, its server killed and the network broken meanwhile
@@ -90,7 +87,6 @@ accept: onnxruntime ## the program run by its command line, killed, fed with bad
 
 test-sap: ## the SAP adapter against the stand-in named by TELLTALE_SAP_SANDBOX
 	.ci/sap
-	.ci/opcua
 
 test-data: build ## acceptance on the folder of dataset folders named by TELLTALE_DATA
 	@if [ -z "$${TELLTALE_DATA:-}" ] || [ ! -d "$$TELLTALE_DATA" ]; then echo "skipped: no data at $${TELLTALE_DATA:-TELLTALE_DATA (not set)}"; \

@@ -24,6 +24,7 @@ func TestDecodeTelemetry(t *testing.T) {
 		"no points":   {`{"time":"2024-03-01T12:00:00Z"}`, "neither points nor event nor waveform nor hits"},
 		"odd time":    {`{"time":"2024-03-01 12:00","points":[{"metric":"a","value":1}]}`, "want RFC 3339"},
 		"no JSON":     {`{"time":`, "no JSON telemetry"},
+		"two times":   {`{"time":"2024-03-01T12:00:00Z","points":[{"metric":"a","value":1}],"hits":[{"channel":"c","time":"2024-03-01T12:00:01Z"}]}`, "parts of 2 times in one message"},
 		"two":         {`{} {}`, "no JSON telemetry"},
 		"a huge one":  {strings.Repeat(" ", ingest.MaxTelemetryBytes+1), "at most 1048576 are read (oversize)"},
 	} {

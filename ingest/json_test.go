@@ -125,8 +125,9 @@ func saysTwice(d *json.Decoder) bool {
 // say. We ask for more in three things: half a character, deep nesting, and each value to
 // be right, also one that is said again.
 func TestJSONAgreesWithTheStandardLibrary(t *testing.T) {
-	agreed := 0
+	agreed, tried := 0, 0
 	compare := func(b []byte) {
+		tried++
 		if bytes.Contains(b, []byte(`"hits"`)) {
 			return
 		}
@@ -155,9 +156,9 @@ func TestJSONAgreesWithTheStandardLibrary(t *testing.T) {
 	}
 	corpus := [][]byte{[]byte(pointsJSON), []byte(oneJSON), []byte(onePoint), []byte("\uFEFF " + onePoint)}
 	words := append(jsonWords(), `"metric_name":`, `"unit":null,`, `"seq":1e2,`, `"quality":-0.5e-3,`, `\ud800`, `\/`, `\b`, `"timestamp":"2024-03-01T12:00:00.123456789-07:00",`, `"event":{"kind":"status"},`, ` `, `true`)
-	ingesttest.Mutate(t, ingesttest.Decoder{Decode: compare, Corpus: corpus, Words: words}, ingesttest.Options{Execs: 60_000, Seed: 7, Floor: 1 << 30, Slow: time.Minute})
-	if agreed < 2000 {
-		t.Errorf("only %d messages were right by both", agreed)
+	ingesttest.Mutate(t, ingesttest.Decoder{Decode: compare, Corpus: corpus, Words: words}, ingesttest.Options{Few: 60_000, Seed: 7, Floor: 1 << 30, Slow: time.Minute})
+	if agreed < tried/40 {
+		t.Errorf("only %d messages of %d were right by both", agreed, tried)
 	}
 }
 

@@ -163,7 +163,7 @@ func TestProtobufAgreesWithTheSchema(t *testing.T) {
 	d := compiled(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	var p ingest.Payloads
-	for i := range 2000 {
+	for i := range 600 {
 		want := someReading(r)
 		for name, wave := range map[string]func(protoreflect.Message, asset.Waveform){"lists": listed, "bytes": asBytes} {
 			b, err := proto.MarshalOptions{Deterministic: i%2 == 0}.Marshal(described(d, want, wave))

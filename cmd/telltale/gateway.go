@@ -25,7 +25,7 @@ import (
 // is acknowledged to a source is on disk, and stays there until the cluster has it.
 type gateway struct {
 	spool *spool.Spool
-	out   outlet
+	out   backbone
 	ids   []asset.ID // whose loss it may be where a record does not say
 	log   *slog.Logger
 
@@ -39,8 +39,8 @@ type gateway struct {
 	away     atomic.Pointer[string] // why the cluster takes nothing; nil: it does
 }
 
-// outlet is where a gateway's messages go.
-type outlet interface {
+// backbone is where a gateway's messages go.
+type backbone interface {
 	// Send returns when every message is safe there, those of an asset in their order.
 	// What is never taken comes back by its index, with the reason. After an error all are
 	// sent again: some may arrive twice.
@@ -64,7 +64,7 @@ func gatewayOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, 
 		return err
 	}
 	defer s.Close() //nolint:errcheck // everything accepted is on disk already
-	out, err := openOutlet(c, log)
+	out, err := openBackbone(c, log)
 	if err != nil {
 		return err
 	}

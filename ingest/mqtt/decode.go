@@ -194,7 +194,7 @@ func (s *Source) accept(m *message, readings []asset.Reading) {
 			s.ready = append(s.ready, decoded{Reading: gap})
 		}
 	}
-	m.left = len(readings)
+	m.left, m.payload = len(readings), nil // it may wait long for its commit
 	for _, r := range readings {
 		s.ready = append(s.ready, decoded{r, m})
 	}
@@ -209,6 +209,7 @@ func (s *Source) refuse(m *message, bad *asset.Invalid) {
 	s.meter.Heard(m.at, max(len(m.payload), m.tooLong))
 	s.meter.Refused(bad.Reason)
 	s.opt.Refused(ingest.Message{Topic: m.topic, Payload: m.payload}.Letter(s.opt.name(), now, bad))
+	m.payload = nil
 	s.settle(m)
 }
 

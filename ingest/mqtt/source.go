@@ -105,7 +105,10 @@ func (s *Source) Connected(ctx context.Context) error {
 	case <-s.first:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", s.opt.name(), cmp.Or(s.now(noConnection), s.now(noSubscription), ctx.Err()))
+		if why := cmp.Or(s.now(noConnection), s.now(noSubscription)); why != nil {
+			return fmt.Errorf("%w (%w)", why, ctx.Err())
+		}
+		return fmt.Errorf("%s: %w", s.opt.name(), ctx.Err())
 	}
 }
 
