@@ -56,7 +56,7 @@ func TestAcceptProtocolKafka(t *testing.T) {
 	server := &peer{t: t, name: "Apache Kafka", args: func(int) []string { return java("kafka.Kafka", properties) }, up: func() error { return servesTopic(t.Context(), brokers, topic) }}
 	server.start()
 	defer func() { server.kill() }()
-	s := runService(t, plate, map[string]any{"kafka": []map[string]any{{"brokers": []string{way.address()}, "topics": []string{topic}, "group": "proof"}}})
+	s := runService(t, plate, map[string]any{"kafka": map[string]any{"brokers": []string{way.address()}, "topics": []string{topic}, "group": "proof"}})
 	producer, err := kafka.NewProducer(kafka.ProducerOptions{Produce: kafka.Produce{Cluster: kafka.Cluster{Brokers: brokers}, Topic: topic}})
 	if err != nil {
 		t.Fatal(err)

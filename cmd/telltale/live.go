@@ -20,17 +20,19 @@ import (
 	"github.com/telltale-iot/telltale/simulate"
 )
 
-// outlet is a protocol over which a simulated farm can be read.
-type outlet struct {
+// feed is a protocol over which a simulated farm can be read.
+type feed struct {
 	// stamped by the wall clock: its readings have the time at which they are told or asked
 	// for, not that of the simulation. What the farm shows runs at its speed all the same.
 	wallClock bool
-	scalars   bool // it has no waveforms
-	most      int  // turbines; 0: any number
+	scalars   bool   // it has no waveforms
+	most      int    // turbines; 0: any number
+	unread    bool   // no configuration reads it
+	path      string // that its address has, as a person is told
 	open      func(ctx context.Context, l live) (opened, error)
 }
 
-// opened is an outlet in use.
+// opened is a feed in use.
 type opened struct {
 	where  string       // as a person says it
 	source sourceConfig // by which a service reads it
@@ -53,34 +55,35 @@ type live struct {
 	plates   []asset.Nameplate
 }
 
-// outlets by the scheme of their address.
-func outlets() map[string]outlet {
-	return map[string]outlet{
-		"mqtt":    {open: openMQTTOutlet},
-		"opc.tcp": {open: openOPCUAOutlet, wallClock: true},
-		"modbus":  {open: openModbusOutlet, wallClock: true, scalars: true, most: modbus.MaxUnits},
+// feeds by the scheme of their address.
+func feeds() map[string]feed {
+	return map[string]feed{
+		"kafka":   {open: speakKafka, path: "/TOPIC"},
+		"mqtt":    {open: speakMQTT},
+		"opc.tcp": {open: speakOPCUA, wallClock: true},
+		"modbus":  {open: speakModbus, wallClock: true, scalars: true, most: modbus.MaxUnits},
 	}
 }
 
-// outletAt finds the outlet of an address.
-func outletAt(address string) (outlet, *url.URL, error) {
-	all := outlets()
+// feedAt finds the feed of an address.
+func feedAt(address string) (feed, *url.URL, error) {
+	all := feeds()
 	u, err := url.Parse(address)
 	if err == nil && u.Port() != "" {
-		if o, ok := all[u.Scheme]; ok {
+		if o, ok := all[u.Scheme]; ok && (o.path != "") == (len(u.Path) > 1) {
 			return o, u, nil
 		}
 	}
 	var want []string
-	for scheme := range all {
-		want = append(want, scheme+"://HOST:PORT")
+	for scheme, o := range all {
+		want = append(want, scheme+"://HOST:PORT"+o.path)
 	}
 	slices.Sort(want)
-	return outlet{}, nil, fmt.Errorf("%w: --live %q is not allowed: want %s", errUsage, address, strings.Join(want, ", "))
+	return feed{}, nil, fmt.Errorf("%w: --live %q is not allowed: want %s", errUsage, address, strings.Join(want, ", "))
 }
 
-// run opens the outlet, writes the configuration that reads it, and plays the farm.
-func (l live) run(ctx context.Context, o outlet, stdout io.Writer) error {
+// run opens the feed, writes the configuration that reads it, and plays the farm.
+func (l live) run(ctx context.Context, o feed, stdout io.Writer) error {
 	if o.scalars {
 		for i := range l.plates {
 			l.plates[i].Channels = nil
@@ -107,7 +110,7 @@ func (l live) run(ctx context.Context, o outlet, stdout io.Writer) error {
 // fastest is the least time between two values that the wall clock stamps.
 const fastest = 10 * time.Millisecond
 
-func (l live) validate(o outlet) error {
+func (l live) validate(o feed) error {
 	if _, err := os.Stat(l.config); l.config != "" && err == nil && !l.force {
 		return fmt.Errorf("%s is there: use --force to overwrite it, or another --config", l.config)
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
+
 	"github.com/telltale-iot/telltale/asset"
 )
 
@@ -96,16 +98,17 @@ func TestAFarmThatCannotBeReadSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"want modbus://HOST:PORT, mqtt://HOST:PORT, opc.tcp://HOST:PORT": {"--live", "coap://127.0.0.1:1"},
-		"--live \"opc.tcp://127.0.0.1\" is not allowed":                  {"--live", "opc.tcp://127.0.0.1"},
-		"or --public":           {"--live", "modbus://0.0.0.0:1502"},
-		"of this machine alone": {"--live", "mqtt://192.0.2.1:1883", "--serve"},
-		"want at most 247":      {"--live", "modbus://127.0.0.1:0", "--turbines", "248"},
-		"want at most 6000":     {"--live", "opc.tcp://127.0.0.1:0", "--speed", "7000"},
-		"want more than 0":      {"--live", "opc.tcp://127.0.0.1:0", "--speed", "0"},
-		"use --force":           {"--live", "opc.tcp://127.0.0.1:0", "--config", there},
-		"either --out DIR or":   {"--live", "opc.tcp://127.0.0.1:0", "--out", "x"},
-		"want at least 10s":     {"--live", "opc.tcp://127.0.0.1:0", "--telemetry-every", "1s", "--speed", "1"},
+		"want kafka://HOST:PORT/TOPIC, modbus://HOST:PORT, mqtt://HOST:PORT, opc.tcp://HOST:PORT": {"--live", "coap://127.0.0.1:1"},
+		"--live \"opc.tcp://127.0.0.1\" is not allowed":                                           {"--live", "opc.tcp://127.0.0.1"},
+		"or --public":                             {"--live", "modbus://0.0.0.0:1502"},
+		"of this machine alone":                   {"--live", "mqtt://192.0.2.1:1883", "--serve"},
+		"want at most 247":                        {"--live", "modbus://127.0.0.1:0", "--turbines", "248"},
+		"want at most 6000":                       {"--live", "opc.tcp://127.0.0.1:0", "--speed", "7000"},
+		"kafka://127.0.0.1:9092\" is not allowed": {"--live", "kafka://127.0.0.1:9092"},
+		"want more than 0":                        {"--live", "opc.tcp://127.0.0.1:0", "--speed", "0"},
+		"use --force":                             {"--live", "opc.tcp://127.0.0.1:0", "--config", there},
+		"either --out DIR or":                     {"--live", "opc.tcp://127.0.0.1:0", "--out", "x"},
+		"want at least 10s":                       {"--live", "opc.tcp://127.0.0.1:0", "--telemetry-every", "1s", "--speed", "1"},
 	} {
 		var said strings.Builder
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -113,5 +116,40 @@ func TestAFarmThatCannotBeReadSaysWhy(t *testing.T) {
 			t.Errorf("simulate %v: %d, %q, want %q", args, code, said.String(), want)
 		}
 		cancel()
+	}
+}
+
+// TestAFarmIsSentToKafka has a cluster in this process.
+func TestAFarmIsSentToKafka(t *testing.T) {
+	const topic = "farm"
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	at, file := cluster.ListenAddrs()[0], filepath.Join(t.TempDir(), "try.yaml")
+	if code := run(t.Context(), []string{"simulate", "--live", "kafka://" + at + "/" + topic, "--turbines", "2", "--speed", "36000", "--for", "1h", "--wave-every", "30m", "--config", file}, io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("simulate ends with %d", code)
+	}
+	conf := writtenConfig(t, file)
+	conf.Data = t.TempDir()
+	src, err := openIntake(t.Context(), conf, 0, time.Time{}, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	scalars, waves := map[asset.ID]int{}, map[asset.ID]int{}
+	for scalars["wt01"] < 6 || scalars["wt02"] < 6 || waves["wt01"] < 3 || waves["wt02"] < 3 {
+		r, _, err := src.Next(ctx)
+		if err != nil {
+			t.Fatalf("came %v, %v: %v", scalars, waves, err)
+		}
+		if r.Wave != nil {
+			waves[r.Asset]++
+		} else {
+			scalars[r.Asset]++
+		}
 	}
 }

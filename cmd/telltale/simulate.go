@@ -58,7 +58,7 @@ func simulateCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&s.out, "out", "", "folder to write to; must not hold a dataset")
-	f.StringVar(&s.live, "live", "", "be read over a protocol instead of writing: mqtt://, opc.tcp:// or modbus:// with HOST:PORT")
+	f.StringVar(&s.live, "live", "", "be read over a protocol instead of writing: mqtt://, opc.tcp:// or modbus:// with HOST:PORT, kafka:// with HOST:PORT/TOPIC")
 	f.StringVar(&s.config, "config", "", "with --live: write the configuration by which telltale run reads the farm")
 	f.BoolVar(&s.serve, "serve", false, "with --live mqtt://: start the broker too, on an address of this machine alone")
 	f.BoolVar(&s.public, "public", false, "with --live: a server, which asks for no password, may be reached from other machines")
@@ -110,7 +110,7 @@ func (s *simulation) runLive(ctx context.Context, changed func(string) bool, std
 	if s.out != "" {
 		return fmt.Errorf("%w: give either --out DIR or --live URL", errUsage)
 	}
-	o, at, err := outletAt(s.live)
+	o, at, err := feedAt(s.live)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,8 @@ func (g *guest) publish(ctx context.Context, now time.Time) bool {
 			}
 		}
 		g.server.mu.Unlock()
-		for more := true; more && len(g.owed) > 0; {
+		more := true
+		for more && len(g.owed) > 0 {
 			var batch []*ua.MonitoredItemNotification
 			batch, more = g.batch(s)
 			if len(batch) == 0 && s.quiet < s.keep {
@@ -100,6 +101,9 @@ func (g *guest) publish(ctx context.Context, now time.Time) bool {
 			if !g.send(ctx, o.id, s.message(o, batch, more)) {
 				return false
 			}
+		}
+		if more {
+			s.due = now // the rest as soon as it may be sent
 		}
 	}
 	return true

@@ -37,7 +37,7 @@ func put(t *testing.T, s *Simulator, name string, at time.Time, value any) {
 
 func TestASimulatedServerIsReadWhole(t *testing.T) {
 	s := simulator(t, "opc.tcp://127.0.0.1:0")
-	src, _ := read(t, Server{Endpoint: s.Endpoint(), Security: "None/None", Publish: 100 * time.Millisecond, Queue: 10, Nodes: SimulatedNodes(farm, 0.001)})
+	src, _ := read(t, Server{Endpoint: s.Endpoint(), Security: "None/None", Publish: 500 * time.Millisecond, Queue: 10, Nodes: SimulatedNodes(farm, 0.001)})
 	begun := time.Now().Truncate(time.Millisecond).UTC()
 	counts := make([]int16, 25600) // most of a message
 	counts[7] = 1000

@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
+	"github.com/telltale-iot/telltale/ingest/kafka"
 	"github.com/telltale-iot/telltale/ingest/modbus"
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/ingest/opcua"
 )
 
-// openMQTTOutlet publishes to a broker, its own with serve.
-func openMQTTOutlet(ctx context.Context, l live) (opened, error) {
+// speakMQTT publishes to a broker, its own with serve.
+func speakMQTT(ctx context.Context, l live) (opened, error) {
 	broker := "tcp://" + l.at.Host
 	closeBroker := func() {}
 	if l.serve {
@@ -37,13 +39,46 @@ func openMQTTOutlet(ctx context.Context, l live) (opened, error) {
 	}, nil
 }
 
+// speakKafka sends to a topic that is there, each turbine under its ID as key.
+func speakKafka(_ context.Context, l live) (opened, error) {
+	at, topic := kafka.Cluster{Brokers: []string{l.at.Host}}, strings.Trim(l.at.Path, "/")
+	p, err := kafka.NewProducer(kafka.ProducerOptions{Produce: kafka.Produce{Cluster: at, Topic: topic}})
+	if err != nil {
+		return opened{}, err
+	}
+	return opened{
+		where: l.at.String(), close: p.Close, source: sourceConfig{Kafka: &kafka.Consume{Cluster: at, Topics: []string{topic}, Group: "telltale-try"}},
+		flush: func(context.Context) error { return nil }, // each was acknowledged when it was sent
+		take: func(ctx context.Context, r asset.Reading) error {
+			records, err := recordsOf(r)
+			if err != nil {
+				return err
+			}
+			return p.Send(ctx, records)
+		},
+	}, nil
+}
+
+// recordsOf are the messages of a reading: its waveform, and its points with its event.
+func recordsOf(r asset.Reading) ([]kafka.Record, error) {
+	var out []kafka.Record
+	if r.Wave != nil {
+		out = append(out, kafka.Record{Asset: r.Asset, Channel: r.Wave.Channel, Payload: ingest.EncodeWave(nil, *r.Wave, 0)})
+	}
+	if len(r.Points) == 0 && r.Event == nil {
+		return out, nil
+	}
+	body, err := ingest.EncodeTelemetry(r)
+	return append(out, kafka.Record{Asset: r.Asset, Payload: body}), err
+}
+
 // converterStep is what a count of a simulated channel is over OPC UA, in the channel's
 // unit: vibration up to ±65 m/s² in 16 bits.
 const converterStep = 0.002
 
-// openOPCUAOutlet is a server with a variable for each metric and, as arrays of counts, each
+// speakOPCUA is a server with a variable for each metric and, as arrays of counts, each
 // channel.
-func openOPCUAOutlet(ctx context.Context, l live) (opened, error) {
+func speakOPCUA(ctx context.Context, l live) (opened, error) {
 	var nodes []opcua.Node
 	for _, p := range l.plates {
 		nodes = append(nodes, opcua.SimulatedNodes(p, converterStep)...)
@@ -74,7 +109,7 @@ func openOPCUAOutlet(ctx context.Context, l live) (opened, error) {
 	}, nil
 }
 
-// sent is the flush of an outlet that keeps nothing back: it serves what it has until the end.
+// sent is the flush of a feed that keeps nothing back: it serves what it has until the end.
 func sent(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
@@ -89,9 +124,9 @@ func countsOf(samples []float32, step float64) []int16 {
 	return out
 }
 
-// openModbusOutlet is a server with a unit for each turbine, from 1, and its metrics as
+// speakModbus is a server with a unit for each turbine, from 1, and its metrics as
 // float32 at registers 0, 2, 4 …; waveforms are not for Modbus.
-func openModbusOutlet(_ context.Context, l live) (opened, error) {
+func speakModbus(_ context.Context, l live) (opened, error) {
 	s, err := modbus.Serve(l.at.Host)
 	if err != nil {
 		return opened{}, err
@@ -100,7 +135,7 @@ func openModbusOutlet(_ context.Context, l live) (opened, error) {
 	o := opened{where: "modbus://" + s.Address(), close: func() { _ = s.Close() }, flush: sent}
 	values, units := map[asset.ID]map[string]float32{}, map[asset.ID]byte{}
 	for i, p := range l.plates {
-		d := modbus.Device{Asset: p.ID, Address: net.JoinHostPort(l.at.Hostname(), port), Unit: byte(i + 1), Every: time.Second} //nolint:gosec // the outlet has at most so many
+		d := modbus.Device{Asset: p.ID, Address: net.JoinHostPort(l.at.Hostname(), port), Unit: byte(i + 1), Every: time.Second} //nolint:gosec // the feed has at most so many
 		for k, m := range p.Metrics {
 			d.Registers = append(d.Registers, modbus.Register{Metric: m.Name, Unit: m.Unit, Address: uint16(2 * k), Type: "float32"}) //nolint:gosec // a few
 		}
