@@ -29,6 +29,7 @@ type gateway struct {
 	ids   []asset.ID // whose loss it may be where a record does not say
 	log   *slog.Logger
 
+	packer
 	sendTime time.Duration // of one attempt; default 1 min
 	pause    ingest.Backoff
 
@@ -154,7 +155,7 @@ func (g *gateway) gather(ctx context.Context, src pipeline.Source) (records []sp
 	if err != nil {
 		return nil, at, err
 	}
-	records = append(records, record(r))
+	records = append(records, g.record(r))
 	moment, cancel := context.WithTimeout(ctx, gatherTime)
 	defer cancel()
 	for size := len(records[0].Payload); len(records) < gatherRecords && size < gatherBytes; {
@@ -166,7 +167,7 @@ func (g *gateway) gather(ctx context.Context, src pipeline.Source) (records []sp
 			return records, at, err
 		}
 		at = p
-		records = append(records, record(r))
+		records = append(records, g.record(r))
 		size += len(records[len(records)-1].Payload)
 	}
 	return records, at, nil

@@ -74,9 +74,9 @@ gateway:
 		t.Fatal(err)
 	}
 	url := strings.TrimSuffix(strings.TrimPrefix(line, "telltale: gateway listening on "), ",")
-	eventually(t, "the sources are open", func() bool { code, _ := fetch(t, url+"/readyz"); return code == 200 })
+	eventually(t, "the source is up", func() bool { _, body := fetch(t, url+"/api/v1/sources"); return strings.Contains(body, `"up":true`) })
 
-	p, err := mqtt.NewPublisher(t.Context(), mqtt.Options{Broker: broker.URL(), ClientID: "plant"})
+	p, err := mqtt.NewPublisher(t.Context(), mqtt.Options{Config: mqtt.Config{URL: broker.URL(), ClientID: "plant"}})
 	if err != nil {
 		t.Fatal(err)
 	}
