@@ -77,6 +77,7 @@ test-integration: build ## the program as its users run it, the page in a browse
 	.ci/sap
 	.ci/opcua
 	.ci/apicurio
+	.ci/kafka
 	$(MAKE) --no-print-directory accept
 
 accept: onnxruntime ## the program run by its command line, killed, fed with bad input

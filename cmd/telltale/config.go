@@ -14,9 +14,12 @@ import (
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/class"
+	"github.com/telltale-iot/telltale/ingest/kafka"
+	"github.com/telltale-iot/telltale/ingest/kinesis"
 	"github.com/telltale-iot/telltale/ingest/modbus"
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/ingest/opcua"
+	"github.com/telltale-iot/telltale/ingest/registry"
 )
 
 // config is the file that "telltale run" works by. Its JSON Schema is
@@ -42,6 +45,10 @@ type sourceConfig struct {
 	MQTT   *mqtt.Config    `yaml:"mqtt,omitempty"`
 	Modbus []modbus.Device `yaml:"modbus,omitempty"`
 	OPCUA  []opcua.Server  `yaml:"opcua,omitempty"`
+
+	Kafka    *kafka.Consume   `yaml:"kafka,omitempty"`
+	Kinesis  *kinesis.Consume `yaml:"kinesis,omitempty"`
+	Registry *registry.Config `yaml:"schema_registry,omitempty"` // of messages that name their schema
 
 	MaxAhead time.Duration `yaml:"max_ahead,omitempty"` // a stamp may be later than now by this; default 5m
 	MaxPast  time.Duration `yaml:"max_past,omitempty"`  // or earlier by this; default 8760h
@@ -143,8 +150,8 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	refuse := func(field, text string) {
 		bad = append(bad, fmt.Errorf("%s:%d: %s: %s", c.path, lineOf(c.body, field), field, text))
 	}
-	if c.Source.MQTT == nil && len(c.Source.Modbus) == 0 && len(c.Source.OPCUA) == 0 {
-		refuse("source", "is empty: want mqtt, modbus, opcua or several of them")
+	if c.Source.MQTT == nil && c.Source.Kafka == nil && c.Source.Kinesis == nil && len(c.Source.Modbus) == 0 && len(c.Source.OPCUA) == 0 {
+		refuse("source", "is empty: want mqtt, kafka, kinesis, modbus, opcua or several of them")
 	}
 	atLeast := func(field string, d time.Duration) {
 		if d < 0 || d > 0 && d < time.Second {
@@ -154,34 +161,34 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	atLeast("max_ahead", c.Source.MaxAhead)
 	atLeast("max_past", c.Source.MaxPast)
 	atLeast("silence", c.Source.Silence)
-	lines := func(at string, err error) {
-		if err == nil {
-			return
-		}
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			field, text, _ := strings.Cut(line, ": ")
-			refuse(at+"."+field, text)
-		}
-	}
 	known := func(at string, id asset.ID) {
 		if !assets[id] {
 			refuse(at+".asset", fmt.Sprintf("%q is not allowed: want the ID of one of the assets above", id))
 		}
 	}
 	if c.Source.MQTT != nil {
-		lines("source.mqtt", c.Source.MQTT.Validate())
+		bad = append(bad, c.under("source.mqtt", c.Source.MQTT.Validate())...)
+	}
+	if c.Source.Kafka != nil {
+		bad = append(bad, c.under("source.kafka", c.Source.Kafka.Validate())...)
+	}
+	if c.Source.Kinesis != nil {
+		bad = append(bad, c.under("source.kinesis", c.Source.Kinesis.Validate())...)
+	}
+	if c.Source.Registry != nil {
+		bad = append(bad, c.under("source.schema_registry", c.Source.Registry.Validate())...)
 	}
 	for i, d := range c.Source.Modbus {
 		at := fmt.Sprintf("source.modbus[%d]", i)
 		known(at, d.Asset)
-		lines(at, d.Validate())
+		bad = append(bad, c.under(at, d.Validate())...)
 	}
 	for i, s := range c.Source.OPCUA {
 		at := fmt.Sprintf("source.opcua[%d]", i)
 		for k, n := range s.Nodes {
 			known(fmt.Sprintf("%s.nodes[%d]", at, k), n.Asset)
 		}
-		lines(at, s.Validate())
+		bad = append(bad, c.under(at, s.Validate())...)
 	}
 	return bad
 }

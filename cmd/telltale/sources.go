@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -11,9 +10,7 @@ import (
 	"github.com/telltale-iot/telltale/api"
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
-	"github.com/telltale-iot/telltale/ingest/modbus"
-	"github.com/telltale-iot/telltale/ingest/mqtt"
-	"github.com/telltale-iot/telltale/ingest/opcua"
+	"github.com/telltale-iot/telltale/ingest/registry"
 	"github.com/telltale-iot/telltale/ingest/spool"
 )
 
@@ -24,7 +21,8 @@ type intake struct {
 	opened  []func() // what ends what was opened, the last first
 	entries []entry
 	letters *ingest.Letters
-	silence time.Duration // of a source that is reported
+	schemas *registry.Registry // nil: none is configured
+	silence time.Duration      // of a source that is reported
 	log     *slog.Logger
 }
 
@@ -33,6 +31,7 @@ type entry struct {
 	source liveSource
 	meter  *ingest.Meter
 	polled bool // nobody keeps what was not asked for
+	allow  ingest.Allow
 	keeps  bool // it can go on from an earlier reading by itself: what it brings needs no journal
 }
 
@@ -65,31 +64,16 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, j
 	if in.letters, err = ingest.OpenLetters(filepath.Join(c.Data, "dead-letters"), 0); err != nil {
 		return nil, err
 	}
-	for _, d := range c.Source.Modbus {
-		m := ingest.NewMeter("modbus", fmt.Sprintf("modbus %s unit %d", d.Address, d.Unit))
-		src, err := modbus.Open(ctx, modbus.Options{Devices: []modbus.Device{d}, Lost: in.lost(m)})
-		if err != nil {
+	if r := c.Source.Registry; r != nil {
+		if in.schemas, err = registry.Open(*r); err != nil {
 			return nil, err
 		}
-		in.entries = append(in.entries, entry{source: src, meter: m, polled: true})
+		in.opened = append(in.opened, in.schemas.Close)
 	}
-	for _, s := range c.Source.OPCUA {
-		m := ingest.NewMeter("opcua", "opcua "+s.Endpoint)
-		src, err := opcua.Open(ctx, opcua.Options{Servers: []opcua.Server{s}, Lost: in.lost(m)})
-		if err != nil {
+	for _, open := range []func(context.Context, sourceConfig) error{in.openModbus, in.openOPCUA, in.openMQTT, in.openKafka, in.openKinesis} {
+		if err := open(ctx, c.Source); err != nil {
 			return nil, err
 		}
-		in.entries = append(in.entries, entry{source: src, meter: m, polled: true})
-	}
-	if b := c.Source.MQTT; b != nil {
-		m := ingest.NewMeter("mqtt", "mqtt "+b.URL)
-		src, err := mqtt.Open(ctx, mqtt.Options{
-			Config: *b, Meter: m, Decoder: &ingest.Payloads{Allow: b.Assets}, Refused: in.refused, Lost: in.warn(m),
-		})
-		if err != nil {
-			return nil, err
-		}
-		in.entries = append(in.entries, entry{source: src, meter: m})
 	}
 	if err := in.join(ctx, c, next, through, journal); err != nil {
 		return nil, err
@@ -105,7 +89,7 @@ const journalBytes = 1 << 30
 func (in *intake) join(ctx context.Context, c *config, next int64, through time.Time, journal bool) error {
 	var keeping, others []ingest.Source
 	for _, e := range in.entries {
-		opt := ingest.EdgeOptions{Meter: e.meter, Answers: e.polled, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
+		opt := ingest.EdgeOptions{Meter: e.meter, Answers: e.polled, Allows: e.allow.Allows, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
 		if e.polled {
 			opt.Since = through
 		}
@@ -133,25 +117,6 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 	}
 	in.Joined = ingest.Join(ctx, next, keeping...)
 	return nil
-}
-
-// lost notes in a meter that its source is not read as it should be.
-func (in *intake) lost(m *ingest.Meter) func(error) {
-	return func(err error) {
-		m.Down(time.Now(), err)
-		in.warn(m)(err)
-	}
-}
-
-// warn tells of what a source notes in its meter by itself.
-func (in *intake) warn(m *ingest.Meter) func(error) {
-	return func(err error) { in.log.Warn("source lost", "source", m.Name(), "error", err) }
-}
-
-// refused keeps a message that nothing could be made of.
-func (in *intake) refused(d ingest.DeadLetter) {
-	in.log.Warn("message refused", "source", d.Source, "topic", d.Topic, "error", d.Text)
-	in.letters.Put(d)
 }
 
 // Sources lists how every source stands.

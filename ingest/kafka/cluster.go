@@ -61,6 +61,7 @@ func (c Cluster) Validate() error {
 		n, notNumber := strconv.Atoi(port)
 		bad.check(err == nil && host != "" && notNumber == nil && n > 0 && n < 65536, fmt.Sprintf("brokers[%d]", i), quoted(b), "want host:port, such as broker1:9092")
 	}
+	bad.check(len(c.ClientID) <= 255, "client_id", quoted(c.ClientID), "want at most 255 bytes")
 	if c.TLS != nil {
 		if err := c.TLS.Validate(); err != nil {
 			bad = append(bad, fmt.Errorf("tls: %w", err))

@@ -51,10 +51,10 @@ var (
 )
 
 // ApiKey is the protocol's number of the request.
-func (*fetch) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:revive // the library's name for it
+func (*fetch) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
 // ApiKey is the protocol's number of the answer.
-func (*fetched) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:revive // the library's name for it
+func (*fetched) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
 // Broker is the one that leads the partition.
 func (f *fetch) Broker(c protocol.Cluster) (protocol.Broker, error) {

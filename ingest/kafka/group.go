@@ -18,7 +18,8 @@ type generation struct {
 	*kafka.Generation
 	ctx   context.Context //nolint:containedctx // it is the generation: over when that is
 	begun time.Time
-	awake atomic.Int64 // ns after begun at which it last was seen to run
+	awake atomic.Int64  // ns after begun at which it last was seen to run
+	first chan struct{} // there is something to be committed at once
 }
 
 // over reports whether the partitions may be somebody else's. A process that was stopped for
@@ -55,7 +56,7 @@ func (s *Source) run(ctx context.Context) {
 
 // work reads the partitions of a generation until it is over.
 func (s *Source) work(over context.Context, of *kafka.Generation) {
-	g := &generation{Generation: of, ctx: over, begun: time.Now()}
+	g := &generation{Generation: of, ctx: over, begun: time.Now(), first: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(over)
 	var readers sync.WaitGroup
 	s.mu.Lock()
@@ -92,12 +93,14 @@ func (s *Source) tend(ctx context.Context, g *generation) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-g.first:
 		}
 		if g.over() { // we slept through it
 			return
 		}
 		g.awake.Store(int64(time.Since(g.begun)))
 		s.commit(g)
+		g.awake.Store(int64(time.Since(g.begun)))
 		if time.Since(watched) < watchEvery {
 			continue
 		}

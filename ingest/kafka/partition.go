@@ -35,7 +35,7 @@ const (
 	fetchWait     = 500 * time.Millisecond
 	fetchBytes    = 1 << 20
 	answerTimeout = 10 * time.Second // after which a connection counts as dead
-	cutGrace      = 30 * time.Second // for a log to come back as far as it was
+	cutGrace      = 3                // times Stall, for a log to come back as far as it was
 )
 
 // errGone is data that is not there any more, or another log in its place. A person decides
@@ -77,6 +77,7 @@ func (p *partition) insist(ctx context.Context, do func(context.Context) error) 
 		}
 		if time.Since(begun) > time.Minute {
 			failures = 1
+			wait.Reset()
 		}
 		if begun = time.Now(); failures > 1 { // one failure is a leader that changed, or an idle connection that was closed
 			p.s.trouble(p.String(), err)
@@ -103,8 +104,12 @@ func (p *partition) begin(ctx context.Context) error {
 		return p.inside(ctx, first, last)
 	}
 	p.s.mu.Lock()
-	defer p.s.mu.Unlock()
 	p.acked, p.committed, p.read = p.next, -1, p.next
+	p.s.mu.Unlock()
+	select {
+	case p.gen.first <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
@@ -135,11 +140,11 @@ func (p *partition) bounds(ctx context.Context) (first, last int64, err error) {
 func (p *partition) inside(ctx context.Context, first, last int64) error {
 	since := time.Now()
 	for p.next > last {
-		if time.Since(since) > cutGrace {
+		if time.Since(since) > cutGrace*p.s.opt.Stall {
 			return fmt.Errorf("the log ends at %d, %d messages before the one to be read: the topic was made anew, or a broker lost its end: %w", last, p.next-last, errGone)
 		}
 		p.s.trouble(p.String(), fmt.Errorf("the log ends at %d, to be read is %d", last, p.next))
-		if !ingest.Sleep(ctx, time.Second) {
+		if !ingest.Sleep(ctx, p.s.opt.Stall/10) {
 			return ctx.Err()
 		}
 		var err error
@@ -202,10 +207,10 @@ func (p *partition) follow(ctx context.Context) error {
 }
 
 func (p *partition) fetch(ctx context.Context) (*fetched, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchWait+answerTimeout)
+	answer, cancel := context.WithTimeout(ctx, fetchWait+answerTimeout)
 	defer cancel()
 	client := p.s.connection()
-	m, err := client.Transport.RoundTrip(ctx, client.Addr, &fetch{
+	m, err := client.Transport.RoundTrip(answer, client.Addr, &fetch{
 		client: p.s.opt.clientID(), topic: p.topic, partition: int32(p.partition), offset: p.next, //nolint:gosec // Kafka's own
 		wait: fetchWait, maxBytes: fetchBytes, limit: max(p.s.opt.MaxBytes+batchHeader, fetchBytes),
 	})

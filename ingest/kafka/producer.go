@@ -26,7 +26,7 @@ type Record struct {
 
 // Rejected is a record that the cluster will never take as it is. All the others of the
 // same Send are acknowledged unless another error says otherwise.
-type Rejected struct {
+type Rejected struct { //nolint:errname // read as kafka.Rejected: it is a verdict on a record
 	Index int // in what was sent
 	Err   error
 }

@@ -81,17 +81,22 @@ func TestOrderOfAnAssetIsKeptAcrossRetries(t *testing.T) {
 
 func TestARecordThatIsTooLargeIsNamedAndTheOthersArrive(t *testing.T) {
 	t.Parallel()
-	_, at := cluster(t, kfake.SeedTopics(1, "telemetry"), kfake.BrokerConfigs(map[string]string{"message.max.bytes": "100000"}))
-	p := producer(t, Produce{Cluster: at, Topic: "telemetry", BatchBytes: 10 << 20})
-	large := Record{Asset: "a", Payload: make([]byte, 200_000)}
-	err := p.Send(t.Context(), []Record{reading("a", 0), reading("a", 1), large, reading("a", 2)})
-	var no *Rejected
-	if !errors.As(err, &no) || no.Index != 2 || !errors.Is(err, kafkago.MessageSizeTooLarge) {
-		t.Fatalf("error is %v, want record 2 rejected", err)
-	}
-	s, _ := open(t, Options{Consume: Consume{Cluster: at, Topics: []string{"telemetry"}, Group: "g"}})
-	if got, _ := take(t, s, 3); !slices.Equal(got, []string{"a 0", "a 1", "a 2"}) {
-		t.Errorf("arrived %v", got)
+	for name, at := range clusters(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			topic := newTopic(t, at, 1, map[string]string{"max.message.bytes": "100000"})
+			p := producer(t, Produce{Cluster: at, Topic: topic, BatchBytes: 10 << 20})
+			large := Record{Asset: "a", Payload: make([]byte, 200_000)}
+			err := p.Send(t.Context(), []Record{reading("a", 0), reading("a", 1), large, reading("a", 2)})
+			var no *Rejected
+			if !errors.As(err, &no) || no.Index != 2 || !errors.Is(err, kafkago.MessageSizeTooLarge) {
+				t.Fatalf("error is %v, want record 2 rejected", err)
+			}
+			s, _ := open(t, Options{Consume: Consume{Cluster: at, Topics: []string{topic}, Group: topic}})
+			if got, _ := take(t, s, 3); !slices.Equal(got, []string{"a 0", "a 1", "a 2"}) {
+				t.Errorf("arrived %v", got)
+			}
+		})
 	}
 }
 

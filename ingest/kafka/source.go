@@ -1,6 +1,16 @@
+// Package kafka receives readings from topics of Kafka, as a member of a consumer group, and
+// sends records to a topic.
+//
+// A message's key, or its header asset, names the asset; the header channel names the channel
+// of a waveform. The group hears of a message when what it held is durable, so that a crash
+// reads again and loses nothing. A partition is read for one generation of the group, from
+// what was committed; what is left of it then is dropped. Nothing is ever passed over without
+// a word: data that retention took stops its partition, a message that cannot be read goes to
+// a topic for such letters.
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +29,7 @@ import (
 type Options struct {
 	Consume
 	Decoder ingest.Decoder          // of the messages; called from one goroutine for each partition
+	Meter   *ingest.Meter           // that notes what is heard; default: one of its own
 	Base    int64                   // offset to count on from: what the store has committed in earlier lives
 	Queue   int                     // readings decoded and not taken; default 256. When it is full fetching waits
 	Stall   time.Duration           // without a message where the log has some, and the connections are made anew; default 10s
@@ -43,6 +54,7 @@ type Source struct {
 
 	mu        sync.Mutex // guards what follows
 	client    *kafka.Client
+	transport *kafka.Transport     // of client
 	pending   []owed               // returned and not acknowledged, in order
 	parts     map[place]*partition // of the generation under way
 	troubles  map[string]error     // what is not as it should be, by where
@@ -102,7 +114,7 @@ func Open(ctx context.Context, opt Options) (*Source, error) {
 	}
 	s := &Source{
 		opt: opt, assets: map[asset.ID]bool{}, queue: make(chan item, opt.Queue), offset: opt.Base,
-		meter: ingest.NewMeter("kafka", opt.name()+"/"+opt.Group),
+		meter: cmp.Or(opt.Meter, ingest.NewMeter("kafka", opt.name()+"/"+opt.Group)),
 		parts: map[place]*partition{}, troubles: map[string]error{}, heard: map[place]map[asset.ID]time.Time{}, counts: map[string]int{}, compacted: map[string]bool{},
 	}
 	for _, id := range opt.Assets {
@@ -142,10 +154,10 @@ func (s *Source) renew() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.client != nil {
-		s.client.Transport.(*kafka.Transport).CloseIdleConnections() //nolint:forcetypeassert // made above
+	if s.transport != nil {
+		s.transport.CloseIdleConnections()
 	}
-	s.client = &kafka.Client{Addr: kafka.TCP(s.opt.Brokers...), Transport: t}
+	s.transport, s.client = t, &kafka.Client{Addr: kafka.TCP(s.opt.Brokers...), Transport: t}
 	return nil
 }
 
@@ -283,5 +295,7 @@ func (s *Source) Close() {
 	if s.letters != nil {
 		s.letters.Close()
 	}
-	s.connection().Transport.(*kafka.Transport).CloseIdleConnections() //nolint:forcetypeassert // made in renew
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transport.CloseIdleConnections()
 }

@@ -56,6 +56,7 @@ var thirdParty = map[string][]string{
 	"github.com/bufbuild/protocompile":     {"ingest"},
 	"github.com/twmb/avro":                 {"ingest"},
 	"github.com/segmentio/kafka-go":        {"ingest"},
+	"github.com/aws/aws-sdk-go-v2":         {"ingest"},
 	"github.com/coder/websocket":           {"api"},
 	"github.com/prometheus/client_golang":  {"api", "cmd"},
 	"gonum.org/v1/gonum":                   {"features", "physics", "cmd"},
