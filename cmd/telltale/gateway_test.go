@@ -159,7 +159,12 @@ func startGateway(t *testing.T, opt spool.Options, src ingest.Source, out outlet
 	if err != nil {
 		t.Fatal(err)
 	}
-	g = &gateway{spool: s, out: out, ids: []asset.ID{"wt0", "wt1", "wt2"}, log: slog.New(slog.DiscardHandler), pause: ingest.Backoff{First: time.Millisecond, Last: 10 * time.Millisecond}}
+	letters, err := ingest.OpenLetters(t.TempDir(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = letters.Close() })
+	g = &gateway{spool: s, out: out, letters: letters, ids: []asset.ID{"wt0", "wt1", "wt2"}, log: slog.New(slog.DiscardHandler), pause: ingest.Backoff{First: time.Millisecond, Last: 10 * time.Millisecond}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
@@ -315,8 +320,14 @@ func TestGatewaySendsAGapForWhatNobodyTakes(t *testing.T) {
 		}
 		return no, nil
 	})
-	g, _, stop := startGateway(t, spool.Options{}, &field{n: 30, end: true}, out)
+	g, url, stop := startGateway(t, spool.Options{}, &field{n: 30}, out)
 	eventually(t, "all has been told", func() bool { return g.sent.Load() == 30 })
+	if code, body := fetch(t, url+"/api/v1/dead-letters?limit=5"); code != 200 || strings.Count(body, `"reason":"rejected"`) != 5 || !strings.Contains(body, "too large for the topic") || !strings.Contains(body, `"channel":"gearbox"`) {
+		t.Errorf("dead letters: %d %s", code, body)
+	}
+	if code, _ := fetch(t, url+"/api/v1/dead-letters?limit=0"); code != 400 {
+		t.Errorf("a limit of 0 gives %d", code)
+	}
 	stop()
 	gaps := ""
 	for _, r := range out.received(t) {
