@@ -68,7 +68,7 @@ func gatewayOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, 
 		return err
 	}
 	defer s.Close() //nolint:errcheck // everything accepted is on disk already
-	out, err := openOutlet(c, log)
+	out, err := openOutlet(ctx, c, log)
 	if err != nil {
 		return err
 	}

@@ -437,7 +437,9 @@ func TestGatewayConfiguration(t *testing.T) {
 		"gateway:\n  drain: 1h\n":                                      `conf.yaml:7: gateway.drain: 1h0m0s is not allowed: want 0 to 10m`,
 		"gateway:\n  kafka:\n    brokers: [x]\n    topic: t\n":         `conf.yaml:8: gateway.kafka.brokers[0]: "x" is not allowed`,
 		"gateway:\n  kafka:\n    brokers: [\"x:1\"]\n    topic: a b\n": `gateway.kafka.topic: "a b" is not allowed`,
-		"gateway: {kafak: 1}\n":                                        `unknown field "kafak"`,
+		"gateway:\n  kinesis: {stream: s, region: eu-west-1}\n  kafka:\n    brokers: [\"x:1\"]\n    topic: t\n": `gateway.kinesis: a stream beside a topic is not allowed: want one of them`,
+		"gateway:\n  kinesis: {stream: a/b, region: eu-west-1}\n":                                               `gateway.kinesis.stream: "a/b" is not allowed`,
+		"gateway: {kafak: 1}\n": `unknown field "kafak"`,
 	} {
 		if _, err := read(gateway); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngives %v, want %s", gateway, err, want)
@@ -452,7 +454,7 @@ func TestGatewayConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.checkGateway(); err == nil || !strings.Contains(err.Error(), "gateway.kafka: is missing") {
+	if err := c.checkGateway(); err == nil || !strings.Contains(err.Error(), "gateway: is empty: want kafka or kinesis") {
 		t.Errorf("without a cluster: %v", err)
 	}
 	if c, err = readConfig(filepath.Join("..", "..", "deploy", "examples", "gateway.yaml")); err != nil || c.checkGateway() != nil || c.Gateway.MaxBytes != 20<<30 {
