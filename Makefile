@@ -21,7 +21,7 @@ TESTFLAGS ?=
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
 .PHONY: build onnxruntime demo test unit portable vet format arch check generated lint fmt tools \
-	accept test-integration test-data test-crash test-sap simulate-faults fuzz train-data shipped shipped-models test-exports web bench bench-features bench-models clean help
+	accept test-integration test-protocols test-data test-crash test-sap simulate-faults fuzz train-data shipped shipped-models test-exports web bench bench-features bench-models clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -75,10 +75,11 @@ $(GOLANGCI):
 test-integration: build ## the program as its users run it, the page in a browser (pictures in build/shots), the stand-in of TELLTALE_SAP_SANDBOX
 	.ci/browser
 	.ci/sap
-	.ci/opcua
-	.ci/apicurio
-	.ci/kafka
+	.ci/servers
 	$(MAKE) --no-print-directory accept
+
+test-protocols: onnxruntime ## ten minutes of each field protocol at real speed, its server killed and the network broken meanwhile
+	TELLTALE_PROTOCOL_SECONDS=600 .ci/protocols
 
 accept: onnxruntime ## the program run by its command line, killed, fed with bad input
 	@if [ -d build/sap-sandbox/node_modules ]; then export TELLTALE_SAP_SANDBOX=$(CURDIR)/build/sap-sandbox; fi; \
@@ -86,7 +87,6 @@ accept: onnxruntime ## the program run by its command line, killed, fed with bad
 
 test-sap: ## the SAP adapter against the stand-in named by TELLTALE_SAP_SANDBOX
 	.ci/sap
-	.ci/opcua
 
 test-data: build ## acceptance on the folder of dataset folders named by TELLTALE_DATA
 	@if [ -z "$${TELLTALE_DATA:-}" ] || [ ! -d "$$TELLTALE_DATA" ]; then echo "skipped: no data at $${TELLTALE_DATA:-TELLTALE_DATA (not set)}"; \

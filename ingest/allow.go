@@ -8,7 +8,7 @@ import (
 )
 
 // Allow lists the assets that a source may speak for: IDs, or patterns of path.Match such
-// as "farm1-*". An empty list allows all.
+// as "farm1-*", whose wildcards do not go over a "/". An empty list allows all.
 type Allow []string
 
 // Allows reports whether an asset is on the list.

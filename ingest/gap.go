@@ -13,7 +13,8 @@ const GapEvent = "gap"
 // Gap records that nothing of an asset arrived over a source from one instant to
 // another. Nothing is invented for the time between.
 func Gap(id asset.ID, from, to time.Time, source string, why error) asset.Reading {
-	text := fmt.Sprintf("nothing from %s to %s", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+	exact := func(t time.Time) string { return t.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano) }
+	text := fmt.Sprintf("nothing from %s to %s", exact(from), exact(to))
 	if why != nil {
 		text += ": " + why.Error()
 	}

@@ -3,7 +3,6 @@ package ingest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -290,7 +289,7 @@ type writtenEvent struct {
 // shape; a value that is not finite is null.
 func EncodeTelemetry(r asset.Reading) ([]byte, error) {
 	if y := r.Time.UTC().Year(); y < 0 || y > 9999 {
-		return nil, errors.New("telemetry of " + string(r.Asset) + ": RFC 3339 has years from 0 to 9999")
+		return nil, fmt.Errorf("telemetry of %s: year %d, RFC 3339 has 0 to 9999", r.Asset, y)
 	}
 	m := written{Asset: r.Asset, Time: r.Time.UTC().Format(time.RFC3339Nano), Seq: r.Seq}
 	for i := range r.Points {

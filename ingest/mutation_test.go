@@ -2,7 +2,11 @@ package ingest_test
 
 import (
 	"context"
+	"encoding/binary"
+	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
@@ -53,7 +57,39 @@ func mutations() map[string]ingesttest.Decoder {
 		"protobuf":    {Decode: payload(ingest.Message{}), Corpus: protos, Words: []string{"\x2a\x00", "\x3a\x00", "\x48\x01", "\x42\x00", "\x0b", "\x0c"}},
 		"wave":        {Decode: payload(ingest.Message{Asset: "wt1", Channel: "x"}), Corpus: waves},
 		"packed":      {Decode: payload(ingest.Message{Asset: "wt1", Channel: "x"}), Corpus: [][]byte{c.Encode(nil, packed, 0)}, Words: []string{"\x28\xb5\x2f\xfd"}},
+		"hostile":     {Decode: payload(ingest.Message{Asset: "wt1", Channel: "x"}), Corpus: hostile(), Words: jsonWords()},
 		"all":         {Decode: payload(ingest.Message{Headers: headers}), Corpus: append(append(protos, waves...), []byte(pointsJSON), []byte(oneJSON)), Words: jsonWords()},
+	}
+}
+
+// hostile are messages that were made to cost much, each at a limit or beyond.
+func hostile() [][]byte {
+	many := func(head, part string, n int, end string) []byte {
+		return []byte(head + strings.Repeat(part, n) + end)
+	}
+	zip, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		panic(err)
+	}
+	const zeros = 100_000
+	slow := asset.Waveform{Start: t0, RateHz: 1, Counts: make([]int16, 1000), Scale: 1}
+	bomb := ingest.EncodeWave(nil, asset.Waveform{Start: t0, RateHz: 25600, Scale: 1, Counts: []int16{}}, 0)
+	bomb[5] = 3
+	binary.LittleEndian.PutUint32(bomb[32:], zeros)
+	times := `"time":"2024-03-01T12:00:00Z"`
+	listed := field(field(field(field(nil, 1, "x"), 3, 1.0), 8, 0.5), 9, make([]byte, 1000))
+	return [][]byte{
+		zip.EncodeAll(make([]byte, 2*zeros), bomb), // 2000 times its length
+		ingest.EncodeWave(nil, slow, 0),            // a block for each sample
+		field(nil, 7, listed),                      // of a byte
+		many("\x19\x01\x00\x00\x00\x00\x00\x00\x10", "\x2a\x00", 1000, ""),
+		many(`{`+times+`,"points":[`, "{},", 1000, "{}]}"),
+		many(`{`+times+`,"points":[{}],"x":"`, "{", 3000, `"}`),
+		many(`{`+times+`,"points":[],`, `"points":[{}],`, 200, `"points":[{}]}`),
+		many(`{`+times+`,"points":[`, `{"unit":"\\","metadata":[]},`, 100, "{}]}"),
+		many(`{"hits":[`, `{"channel":"",`+times+`},`, 60, "{}]}"),
+		many("", "[", 4000, ""),
+		many(`{"specversion":"1.0","data_base64":"`, "KgAq", 1000, `","id":"1","source":"s","type":"t","datacontenttype":"application/protobuf"}`),
 	}
 }
 
@@ -62,8 +98,8 @@ func mutations() map[string]ingesttest.Decoder {
 func TestMutations(t *testing.T) {
 	for name, d := range mutations() {
 		few := 100_000
-		if name == "packed" {
-			few = 20_000 // the decompressor's tables take their time
+		if name == "packed" || name == "hostile" {
+			few = 20_000 // they take their time
 		}
 		t.Run(name, func(t *testing.T) { ingesttest.Mutate(t, d, ingesttest.Options{Few: few}) })
 	}
@@ -73,6 +109,9 @@ func TestMutations(t *testing.T) {
 func TestMutationsBeginWithRightMessages(t *testing.T) {
 	var p ingest.Payloads
 	for name, d := range mutations() {
+		if name == "hostile" {
+			continue
+		}
 		for _, b := range d.Corpus {
 			m := ingest.Message{Payload: b}
 			if name == "wave" || name == "packed" || name == "all" {

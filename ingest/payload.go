@@ -21,8 +21,8 @@ const (
 	MaxProtobufBytes = 16 << 20
 	MaxEventBytes    = 8 << 20 // a CloudEvent in JSON, its data included
 	MaxPoints        = 1 << 16 // of a message
-	MaxMetaBytes     = 4 << 10 // of one point's metadata
-	MaxNameBytes     = 400     // of an asset or a channel: 100 characters
+	MaxMetaBytes     = 4 << 10 // of one point's metadata, of each text of an event
+	MaxNameBytes     = 400     // of an asset, a channel, a metric, a unit: 100 characters
 )
 
 // Payloads is the Decoder of what comes over a broker. It finds the format by content:
@@ -183,6 +183,9 @@ func (m Message) bindChannel(claimed string) (string, *asset.Invalid) {
 // All have the message's number.
 func (t *telemetry) readings(m Message) ([]asset.Reading, error) {
 	id, bad := m.bind(t.asset)
+	if bad == nil {
+		bad = t.checkTexts(m)
+	}
 	if bad != nil {
 		return nil, bad
 	}
@@ -217,6 +220,24 @@ func (t *telemetry) readings(m Message) ([]asset.Reading, error) {
 	}
 	slices.SortStableFunc(out, func(a, b asset.Reading) int { return a.Time.Compare(b.Time) })
 	return out, nil
+}
+
+// checkTexts refuses what nobody can mean as a name or a remark: it would be kept and shown.
+func (t *telemetry) checkTexts(m Message) *asset.Invalid {
+	for i := range t.points {
+		if n := max(len(t.points[i].Metric), len(t.points[i].Unit)); n > MaxNameBytes {
+			return refuse(Undecodable, m.where(), "a name or unit of a point is %d bytes long, want at most 100 characters", n)
+		}
+	}
+	if e := t.event; e != nil {
+		if n := max(len(e.Component), len(e.Kind), len(e.Code), len(e.Text)); n > MaxMetaBytes {
+			return refuse(Oversize, m.where(), "a text of an event is %d bytes long, at most %d are read", n, MaxMetaBytes)
+		}
+	}
+	if w := t.wave; w != nil && len(w.Unit) > MaxNameBytes {
+		return refuse(Undecodable, m.where(), "the unit of a waveform is %d bytes long, want at most 100 characters", len(w.Unit))
+	}
+	return nil
 }
 
 // join adds r, to the block that shares its time when there is one.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,6 +81,9 @@ func TestPayloadsAreToldByContent(t *testing.T) {
 		"not of the key":          {ingest.Message{Asset: "wt2", Payload: []byte(onePoint)}, `not-allowed: the payload is of asset "wt1", topic, key or header of "wt2"`},
 		"not of the topic":        {ingest.Message{Asset: "wt1", Channel: "y", Payload: waveProto}, `not-allowed: the payload is of channel "x", topic or header of "y"`},
 		"a name that never ends":  {ingest.Message{Payload: []byte(strings.Replace(onePoint, "wt1", strings.Repeat("w", 401), 1))}, "undecodable: the asset's name is 401 bytes long, want 1–100 characters of UTF-8"},
+		"a metric that is none":   {ingest.Message{Payload: []byte(strings.Replace(onePoint, `"metric":"a"`, `"metric":"`+strings.Repeat("a", 401)+`"`, 1))}, "undecodable: a name or unit of a point is 401 bytes long, want at most 100 characters"},
+		"an event that goes on":   {ingest.Message{Payload: []byte(strings.Replace(onePoint, `"seq"`, `"event":{"kind":"status","text":"`+strings.Repeat("a", 4097)+`"},"seq"`, 1))}, "oversize: a text of an event is 4097 bytes long, at most 4096 are read"},
+		"a unit that is none":     {ingest.Message{Asset: "wt1", Payload: field(nil, 7, field(field(field(nil, 1, "x"), 4, strings.Repeat("g", 401)), 11, float32(1)))}, "undecodable: the unit of a waveform is 401 bytes long, want at most 100 characters"},
 		"nested deep":             {ingest.Message{Payload: []byte(strings.Repeat(`{"x":`, 40) + "1" + strings.Repeat("}", 40))}, "undecodable: no JSON telemetry: byte 165: want values nested at most 32 deep"},
 		"metadata too long":       {ingest.Message{Payload: []byte(strings.Replace(onePoint, `"unit"`, `"metadata":"`+strings.Repeat("x", 4096)+`","unit"`, 1))}, "oversize: 4098 bytes of metadata of a point, at most 4096 are read"},
 		"two lists of points":     {ingest.Message{Payload: []byte(strings.Replace(onePoint, `"points"`, `"points":[],"points"`, 1))}, "undecodable: no JSON telemetry: byte 74: want each list once"},
@@ -170,4 +174,23 @@ func TestCloudEvents(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Many use one decoder, and more names than it keeps are still told apart.
+func TestPayloadsAreSafeForConcurrentUse(t *testing.T) {
+	var p ingest.Payloads
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for n := range 5000 {
+				r := asset.Reading{Asset: "wt1", Time: t0, Points: []asset.Point{{Metric: fmt.Sprintf("metric_%d", (i+1)*n), Value: 1, Unit: "g", Quality: 100}}}
+				got, err := p.Decode(t.Context(), ingest.Message{Payload: ingest.AppendTelemetry(nil, r)})
+				if err != nil || len(got) != 1 || !equal(got[0], r) {
+					t.Errorf("got %+v, %v; want %+v", got, err, r)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/ingest/opcua"
 	"github.com/telltale-iot/telltale/ingest/registry"
+	"github.com/telltale-iot/telltale/ingest/sparkplug"
 )
 
 // config is the file that "telltale run" works by. Its JSON Schema is
@@ -46,13 +47,25 @@ type sourceConfig struct {
 	Modbus []modbus.Device `yaml:"modbus,omitempty"`
 	OPCUA  []opcua.Server  `yaml:"opcua,omitempty"`
 
-	Kafka    *kafka.Consume   `yaml:"kafka,omitempty"`
-	Kinesis  *kinesis.Consume `yaml:"kinesis,omitempty"`
-	Registry *registry.Config `yaml:"schema_registry,omitempty"` // of messages that name their schema
+	Sparkplug *sparkplugConfig `yaml:"sparkplug,omitempty"`
+	Kafka     *kafka.Consume   `yaml:"kafka,omitempty"`
+	Kinesis   *kinesis.Consume `yaml:"kinesis,omitempty"`
+	Registry  *registry.Config `yaml:"schema_registry,omitempty"` // of messages that name their schema
 
 	MaxAhead time.Duration `yaml:"max_ahead,omitempty"` // a stamp may be later than now by this; default 5m
 	MaxPast  time.Duration `yaml:"max_past,omitempty"`  // or earlier by this; default 8760h
 	Silence  time.Duration `yaml:"silence,omitempty"`   // of a source that is reported; default 1m
+}
+
+// sparkplugConfig is a host application of Sparkplug B with the broker that it listens to.
+type sparkplugConfig struct {
+	Broker            mqtt.Config `yaml:"broker"`
+	sparkplug.Options `yaml:",inline"`
+}
+
+// empty reports whether nothing is read at all.
+func (c sourceConfig) empty() bool {
+	return c.MQTT == nil && c.Sparkplug == nil && c.Kafka == nil && c.Kinesis == nil && len(c.Modbus) == 0 && len(c.OPCUA) == 0
 }
 
 // apiConfig says who may change something by the API.
@@ -150,8 +163,8 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	refuse := func(field, text string) {
 		bad = append(bad, fmt.Errorf("%s:%d: %s: %s", c.path, lineOf(c.body, field), field, text))
 	}
-	if c.Source.MQTT == nil && c.Source.Kafka == nil && c.Source.Kinesis == nil && len(c.Source.Modbus) == 0 && len(c.Source.OPCUA) == 0 {
-		refuse("source", "is empty: want mqtt, kafka, kinesis, modbus, opcua or several of them")
+	if c.Source.empty() {
+		refuse("source", "is empty: want mqtt, sparkplug, kafka, kinesis, modbus, opcua or several of them")
 	}
 	atLeast := func(field string, d time.Duration) {
 		if d < 0 || d > 0 && d < time.Second {
@@ -168,6 +181,13 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	}
 	if c.Source.MQTT != nil {
 		bad = append(bad, c.under("source.mqtt", c.Source.MQTT.Validate())...)
+	}
+	if p := c.Source.Sparkplug; p != nil {
+		bad = append(bad, c.under("source.sparkplug.broker", p.Broker.Validate())...)
+		bad = append(bad, c.under("source.sparkplug", p.Options.Validate())...)
+		for k, b := range p.Bindings {
+			known(fmt.Sprintf("source.sparkplug.bindings[%d]", k), b.Asset)
+		}
 	}
 	if c.Source.Kafka != nil {
 		bad = append(bad, c.under("source.kafka", c.Source.Kafka.Validate())...)

@@ -26,7 +26,7 @@ import (
 // is acknowledged to a source is on disk, and stays there until the cluster has it.
 type gateway struct {
 	spool *spool.Spool
-	out   outlet
+	out   backbone
 	ids   []asset.ID // whose loss it may be where a record does not say
 	log   *slog.Logger
 
@@ -43,8 +43,8 @@ type gateway struct {
 	letters *ingest.Letters // of what the cluster rejected; nil: it is not kept
 }
 
-// outlet is where a gateway's messages go.
-type outlet interface {
+// backbone is where a gateway's messages go.
+type backbone interface {
 	// Send returns when every message is safe there, those of an asset in their order.
 	// What is never taken comes back by its index, with the reason. After an error all are
 	// sent again: some may arrive twice.
@@ -68,7 +68,7 @@ func gatewayOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, 
 		return err
 	}
 	defer s.Close() //nolint:errcheck // everything accepted is on disk already
-	out, err := openOutlet(ctx, c, log)
+	out, err := openBackbone(ctx, c, log)
 	if err != nil {
 		return err
 	}

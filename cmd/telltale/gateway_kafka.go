@@ -10,35 +10,35 @@ import (
 	"github.com/telltale-iot/telltale/ingest/kinesis"
 )
 
-// closingOutlet is an outlet with a connection.
-type closingOutlet interface {
-	outlet
+// closingBackbone is a backbone with a connection.
+type closingBackbone interface {
+	backbone
 	Close()
 }
 
-// openOutlet makes the one that the configuration names; it connects when there is
+// openBackbone makes the one that the configuration names; it connects when there is
 // something to send.
-func openOutlet(ctx context.Context, c gatewayConfig, log *slog.Logger) (closingOutlet, error) {
+func openBackbone(ctx context.Context, c gatewayConfig, log *slog.Logger) (closingBackbone, error) {
 	lost := func(err error) { log.Warn("cluster", "error", err) }
 	if c.Kinesis != nil {
 		p, err := kinesis.NewProducer(ctx, kinesis.ProducerOptions{Produce: *c.Kinesis, Lost: lost})
 		if err != nil {
 			return nil, err
 		}
-		return kinesisOutlet{p, &ingest.WaveCodec{}}, nil
+		return kinesisBackbone{p, &ingest.WaveCodec{}}, nil
 	}
 	p, err := kafka.NewProducer(kafka.ProducerOptions{Produce: *c.Kafka, Lost: lost})
 	if err != nil {
 		return nil, err
 	}
-	return kafkaOutlet{p}, nil
+	return kafkaBackbone{p}, nil
 }
 
-// kafkaOutlet sends to a topic, with the asset as key.
-type kafkaOutlet struct{ *kafka.Producer }
+// kafkaBackbone sends to a topic, with the asset as key.
+type kafkaBackbone struct{ *kafka.Producer }
 
-// Send is outlet's.
-func (o kafkaOutlet) Send(ctx context.Context, messages []ingest.Message) (map[int]error, error) {
+// Send is backbone's.
+func (o kafkaBackbone) Send(ctx context.Context, messages []ingest.Message) (map[int]error, error) {
 	records := make([]kafka.Record, len(messages))
 	for i, m := range messages {
 		records[i] = kafka.Record{Asset: m.Asset, Channel: m.Channel, Headers: m.Headers, Payload: m.Payload}

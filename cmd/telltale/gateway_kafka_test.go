@@ -121,7 +121,7 @@ gateway:
 // What goes to a stream says by itself what headers say elsewhere.
 func TestGatewaysPayloadsNeedNoHeadersInAStream(t *testing.T) {
 	var p packer
-	out := kinesisOutlet{waves: &ingest.WaveCodec{}}
+	out := kinesisBackbone{waves: &ingest.WaveCodec{}}
 	var decoder ingest.Payloads
 	for i := range 5 {
 		m := message(p.record(fieldReading(i)))

@@ -8,15 +8,15 @@ import (
 	"github.com/telltale-iot/telltale/ingest/kinesis"
 )
 
-// kinesisOutlet sends to a stream, with the asset as partition key. There are no headers, so
+// kinesisBackbone sends to a stream, with the asset as partition key. There are no headers, so
 // a waveform goes as Protobuf, which names its channel.
-type kinesisOutlet struct {
+type kinesisBackbone struct {
 	producer *kinesis.Producer
 	waves    *ingest.WaveCodec
 }
 
-// Send is outlet's.
-func (o kinesisOutlet) Send(ctx context.Context, messages []ingest.Message) (map[int]error, error) {
+// Send is backbone's.
+func (o kinesisBackbone) Send(ctx context.Context, messages []ingest.Message) (map[int]error, error) {
 	records := make([]kinesis.Record, len(messages))
 	for i, m := range messages {
 		records[i] = kinesis.Record{Asset: m.Asset, Payload: o.withoutHeaders(m)}
@@ -26,7 +26,7 @@ func (o kinesisOutlet) Send(ctx context.Context, messages []ingest.Message) (map
 
 // withoutHeaders is a payload that says everything by itself; what cannot be read stays as
 // it is, for the receiver to refuse.
-func (o kinesisOutlet) withoutHeaders(m ingest.Message) []byte {
+func (o kinesisBackbone) withoutHeaders(m ingest.Message) []byte {
 	if m.Channel == "" {
 		return m.Payload
 	}
@@ -38,4 +38,4 @@ func (o kinesisOutlet) withoutHeaders(m ingest.Message) []byte {
 }
 
 // Close has nothing to close.
-func (kinesisOutlet) Close() {}
+func (kinesisBackbone) Close() {}

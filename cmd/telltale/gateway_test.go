@@ -72,7 +72,7 @@ func fieldReading(i int) asset.Reading {
 	return r
 }
 
-// far is an outlet that keeps what it has got.
+// far is a backbone that keeps what it has got.
 type far struct {
 	mu   sync.Mutex
 	fail func(messages []ingest.Message) (map[int]error, error) // nil: all is taken
@@ -150,7 +150,7 @@ func complete(t *testing.T, got []asset.Reading, n int) {
 }
 
 // startGateway runs a gateway; stop ends it as SIGTERM would and waits.
-func startGateway(t *testing.T, opt spool.Options, src ingest.Source, out outlet) (g *gateway, url string, stop func()) {
+func startGateway(t *testing.T, opt spool.Options, src ingest.Source, out backbone) (g *gateway, url string, stop func()) {
 	t.Helper()
 	if opt.Dir == "" {
 		opt.Dir = t.TempDir()

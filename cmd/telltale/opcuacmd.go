@@ -1,9 +1,15 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/goccy/go-yaml"
@@ -15,11 +21,11 @@ import (
 
 func opcuaCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "opcua", Short: "Look at an OPC UA server",
-		Example: "  telltale opcua browse opc.tcp://10.0.4.20:4840 --security None/None",
-		Args:    exactly("browse"), RunE: unknownVerb,
+		Use: "opcua", Short: "Look at an OPC UA server; make the certificate that it wants of us",
+		Example: "  telltale opcua browse opc.tcp://10.0.4.20:4840 --security None/None\n  telltale opcua certificate --out pki",
+		Args:    exactly("browse|certificate"), RunE: unknownVerb,
 	}
-	c.AddCommand(opcuaBrowseCommand())
+	c.AddCommand(opcuaBrowseCommand(), opcuaCertificateCommand())
 	return c
 }
 
@@ -53,6 +59,83 @@ func opcuaBrowseCommand() *cobra.Command {
 	f.StringVar(&s.User, "user", "", "user name; default: anonymous")
 	f.StringVar(&s.PasswordFile, "password-file", "", "file that holds the password")
 	return c
+}
+
+func opcuaCertificateCommand() *cobra.Command {
+	var a opcua.Application
+	var out string
+	var days int
+	var force bool
+	c := &cobra.Command{
+		Use: "certificate --out DIR", Short: "Make a certificate and its key, by which servers know this application",
+		Long: "Writes NAME.pem, the same as NAME.der for servers that want that, and NAME-key.pem into DIR. The certificate is signed by\n" +
+			"itself: the server's administrator has to put it among the trusted ones. Its URI names the application; keep it when you\n" +
+			"renew the certificate.",
+		Example: "  telltale opcua certificate --out pki\n  telltale opcua certificate --out pki --host collector.plant-7.example --host 10.0.4.9 --days 730",
+		Args:    exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if out == "" {
+				return fmt.Errorf("%w: --out is missing: name the folder to write to", errUsage)
+			}
+			if days < 1 {
+				return fmt.Errorf("%w: --days %d: want 1 or more", errUsage, days)
+			}
+			a.Valid = time.Duration(days) * 24 * time.Hour
+			if len(a.Hosts) == 0 {
+				host, err := os.Hostname()
+				if err != nil {
+					return err
+				}
+				a.Hosts = []string{host}
+			}
+			return writeCertificate(cmd.OutOrStdout(), a, out, force)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&out, "out", "", "folder to write to")
+	f.StringVar(&a.Name, "name", "telltale", "name of the application and the files")
+	f.StringVar(&a.URI, "uri", "", "of the application, that no other has; default urn:HOST:NAME")
+	f.StringArrayVar(&a.Hosts, "host", nil, "name or address of the machine; several times for several; default its own name")
+	f.IntVar(&days, "days", 5*365, "that it is in force")
+	f.BoolVar(&force, "force", false, "overwrite what is there")
+	return c
+}
+
+// writeCertificate makes the files and says how to use them.
+func writeCertificate(to io.Writer, a opcua.Application, dir string, force bool) error {
+	certificate, key, err := a.Certificate(time.Now())
+	if err != nil {
+		return fmt.Errorf("%w: --%w", errUsage, err)
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	block, _ := pem.Decode(certificate)
+	base := filepath.Join(dir, a.Name)
+	how := os.O_CREATE | os.O_WRONLY | os.O_EXCL
+	if force {
+		how = os.O_CREATE | os.O_WRONLY | os.O_TRUNC
+	}
+	for _, file := range []struct {
+		name string
+		body []byte
+		mode os.FileMode
+	}{{base + "-key.pem", key, 0o600}, {base + ".pem", certificate, 0o644}, {base + ".der", block.Bytes, 0o644}} {
+		f, err := os.OpenFile(file.name, how, file.mode)
+		if errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("%s is there: use --force to overwrite it, or another --out", file.name)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(file.body)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(to, "certificate: %s.pem\nkey: %s-key.pem\n# Put %s.der (SHA-256 fingerprint %x) among the certificates that the server trusts,\n# and the server's into a file that trust names.\n",
+		base, base, base, sha256.Sum256(block.Bytes))
+	return err
 }
 
 // writeNodes prints the section with a node for each variable.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/simulate"
 )
@@ -16,22 +17,31 @@ func publish(ctx context.Context, farm *simulate.Farm, url string, speed float64
 		return err
 	}
 	defer p.Close()
+	if err := play(ctx, farm, speed, func(r asset.Reading) error { return p.Publish(ctx, r, 0) }); err != nil {
+		return quiet(err)
+	}
+	return p.Flush(ctx)
+}
+
+// play hands out a farm's readings as they become due, speed event seconds for each
+// second of the wall clock.
+func play(ctx context.Context, farm *simulate.Farm, speed float64, take func(asset.Reading) error) error {
 	var zero time.Time
 	began := time.Now()
 	for {
 		r, ok := farm.Next()
 		if !ok {
-			return p.Flush(ctx)
+			return nil
 		}
 		if zero.IsZero() {
 			zero = r.Time
 		}
 		due := began.Add(time.Duration(float64(r.Time.Sub(zero)) / speed))
 		if err := wait(ctx, time.Until(due)); err != nil {
-			return quiet(err)
+			return err
 		}
-		if err := p.Publish(ctx, r, 0); err != nil {
-			return quiet(err)
+		if err := take(r); err != nil {
+			return err
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -38,6 +39,7 @@ func TestSchemaNamesTheFieldsOfTheConfiguration(t *testing.T) {
 // node is what the test reads of a schema.
 type node struct {
 	Properties map[string]node `json:"properties"`
+	Items      *node           `json:"items"`
 }
 
 func (n node) compare(t *testing.T, at string, code reflect.Type) {
@@ -46,16 +48,35 @@ func (n node) compare(t *testing.T, at string, code reflect.Type) {
 	for name := range n.Properties {
 		got = append(got, name)
 	}
-	for f := range code.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if name == "" {
-			continue
-		}
-		want = append(want, name)
-		if f.Type.Kind() == reflect.Struct {
-			n.Properties[name].compare(t, at+"."+name, f.Type)
+	var look func(code reflect.Type)
+	look = func(code reflect.Type) {
+		for f := range code.Fields() {
+			name, how, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			kind, list := f.Type, ""
+			if kind.Kind() == reflect.Pointer {
+				kind = kind.Elem()
+			}
+			if kind.Kind() == reflect.Slice {
+				kind, list = kind.Elem(), "[]"
+			}
+			if how == "inline" {
+				look(kind)
+			}
+			if name == "" {
+				continue
+			}
+			want = append(want, name)
+			if kind.Kind() != reflect.Struct || strings.HasSuffix(at+"."+name, ".assets") {
+				continue // the assets are $defs/asset
+			}
+			of := n.Properties[name]
+			if list != "" {
+				of = *cmp.Or(of.Items, &node{})
+			}
+			of.compare(t, at+"."+name+list, kind)
 		}
 	}
+	look(code)
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {

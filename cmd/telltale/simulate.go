@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +15,7 @@ import (
 	"github.com/telltale-iot/telltale/simulate"
 )
 
-// simulation writes a simulated farm to a folder, or sends it to a broker.
+// simulation writes a simulated farm to a folder, or lets it be read over a protocol.
 type simulation struct {
 	out, live          string
 	turbines           int
@@ -28,6 +27,9 @@ type simulation struct {
 	learning           time.Duration
 	force              bool
 	profile            string
+	every              time.Duration
+	config             string
+	serve, public      bool
 }
 
 func simulateCommand() *cobra.Command {
@@ -35,19 +37,31 @@ func simulateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "simulate --out DIR", Short: "Write a simulated wind farm with its truth as a dataset folder",
 		Long: "Simulates wind, turbines, bearing and gear vibration, temperatures, sensor faults and growing machine faults\n" +
-			"(simulator version " + simulate.Version + ") and writes them with labels.csv. The same options give the same bytes.",
-		Example: "  telltale simulate --out farm --turbines 20 --for 720h --learning 240h\n  telltale simulate --live mqtt://127.0.0.1:1883 --speed 60",
-		Args:    exactly(),
+			"(simulator version " + simulate.Version + ") and writes them with labels.csv. The same options give the same bytes.\n" +
+			"With --live the turbines can be read over a protocol instead, and --config writes the configuration that does.\n" +
+			"Over OPC UA and Modbus readings are stamped by the wall clock; what they show runs at --speed.",
+		Example: "  telltale simulate --out farm --turbines 20 --for 720h --learning 240h\n" +
+			"  telltale simulate --live mqtt://127.0.0.1:1883 --serve --config try.yaml     # a broker with a farm behind it\n" +
+			"  telltale simulate --live opc.tcp://127.0.0.1:4840 --config try.yaml          # the same as an OPC UA server\n" +
+			"  telltale simulate --live modbus://127.0.0.1:5020 --config try.yaml           # and as a Modbus server\n" +
+			"  telltale run -c try.yaml                                                     # reads it",
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.useProfile(cmd.Flags().Changed); err != nil {
 				return err
+			}
+			if s.live != "" {
+				return s.runLive(cmd.Context(), cmd.Flags().Changed, cmd.OutOrStdout())
 			}
 			return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&s.out, "out", "", "folder to write to; must not hold a dataset")
-	f.StringVar(&s.live, "live", "", "send to mqtt://HOST:PORT instead of writing")
+	f.StringVar(&s.live, "live", "", "be read over a protocol instead of writing: mqtt://, opc.tcp:// or modbus:// with HOST:PORT")
+	f.StringVar(&s.config, "config", "", "with --live: write the configuration by which telltale run reads the farm")
+	f.BoolVar(&s.serve, "serve", false, "with --live mqtt://: start the broker too, on an address of this machine alone")
+	f.BoolVar(&s.public, "public", false, "with --live: a server, which asks for no password, may be reached from other machines")
 	f.IntVar(&s.turbines, "turbines", 12, "how many turbines")
 	f.Uint64Var(&s.seed, "seed", 1, "of every random number")
 	f.StringVar(&s.start, "start", "2026-01-01T00:00:00Z", "first event time, RFC 3339")
@@ -57,6 +71,7 @@ func simulateCommand() *cobra.Command {
 	f.BoolVar(&s.healthy, "healthy", false, "no faults at all")
 	f.DurationVar(&s.learning, "learning", 0, "commissioning span written to dataset.yaml")
 	f.StringVar(&s.name, "name", "simulated-farm", "name of the dataset")
+	f.DurationVar(&s.every, "telemetry-every", 10*time.Minute, "from one telemetry reading to the next, at least 10s; default with opc.tcp:// and modbus:// 1m")
 	f.Float64Var(&s.speed, "speed", 60, "with --live: event seconds for each second of the wall clock")
 	f.StringVar(&s.profile, "profile", "", "year: extended turbines over a year, with faults that grow by several laws; empty: as the other flags say")
 	f.BoolVar(&s.force, "force", false, "write into a folder that holds a dataset")
@@ -86,17 +101,55 @@ func (s *simulation) useProfile(changed func(string) bool) error {
 	return nil
 }
 
-func (s *simulation) run(ctx context.Context, stdout, stderr io.Writer) error {
-	if (s.out == "") == (s.live == "") {
-		return fmt.Errorf("%w: give either --out DIR or --live mqtt://HOST:PORT", errUsage)
+// dayOne is how long ago the first event of a farm was that is sent with its own times: long
+// enough to run ahead of the clock, and recent enough to be believed.
+const dayOne = 300 * 24 * time.Hour
+
+// runLive lets the farm be read over a protocol.
+func (s *simulation) runLive(ctx context.Context, changed func(string) bool, stdout io.Writer) error {
+	if s.out != "" {
+		return fmt.Errorf("%w: give either --out DIR or --live URL", errUsage)
 	}
+	o, at, err := outletAt(s.live)
+	if err != nil {
+		return err
+	}
+	if o.wallClock && !changed("telemetry-every") {
+		s.every = time.Minute
+	}
+	if !o.wallClock && !changed("start") {
+		s.start = time.Now().UTC().Add(-dayOne).Truncate(time.Hour).Format(time.RFC3339)
+	}
+	l := live{at: at, turbines: s.turbines, speed: s.speed, every: s.every, serve: s.serve, public: s.public, config: s.config, force: s.force}
+	if err := l.validate(o); err != nil {
+		return err
+	}
+	if l.farm, err = s.farm(); err != nil {
+		return err
+	}
+	l.plates = l.farm.Nameplates()
+	return l.run(ctx, o, stdout)
+}
+
+func (s *simulation) run(ctx context.Context, stdout, stderr io.Writer) error {
+	if s.out == "" {
+		return fmt.Errorf("%w: give either --out DIR or --live URL, such as opc.tcp://127.0.0.1:4840", errUsage)
+	}
+	farm, err := s.farm()
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, farm, stdout, stderr)
+}
+
+func (s *simulation) farm() (*simulate.Farm, error) {
 	start, err := time.Parse(time.RFC3339, s.start)
 	if err != nil {
-		return fmt.Errorf("%w: --start %q: want RFC 3339, such as 2026-01-01T00:00:00Z", errUsage, s.start)
+		return nil, fmt.Errorf("%w: --start %q: want RFC 3339, such as 2026-01-01T00:00:00Z", errUsage, s.start)
 	}
 	opt := simulate.Options{
 		Turbines: s.turbines, Seed: s.seed, Start: start, Duration: s.lasts, WaveEvery: s.waveEvery, WaveSeconds: s.waveSeconds,
-		Healthy: s.healthy, Learning: asset.Learning{DurationS: s.learning.Seconds()},
+		Healthy: s.healthy, Learning: asset.Learning{DurationS: s.learning.Seconds()}, TelemetryEvery: s.every,
 	}
 	if s.profile == profileYear {
 		opt.Extended = true
@@ -104,18 +157,7 @@ func (s *simulation) run(ctx context.Context, stdout, stderr io.Writer) error {
 			opt.Faults = nil
 		}
 	}
-	farm, err := simulate.New(opt)
-	if err != nil {
-		return err
-	}
-	if s.live != "" {
-		url, ok := strings.CutPrefix(s.live, "mqtt://")
-		if !ok {
-			return fmt.Errorf("%w: --live %q: want mqtt://HOST:PORT", errUsage, s.live)
-		}
-		return publish(ctx, farm, "tcp://"+url, s.speed)
-	}
-	return s.write(ctx, farm, stdout, stderr)
+	return simulate.New(opt)
 }
 
 // write stores the farm as a dataset folder.

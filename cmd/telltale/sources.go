@@ -70,7 +70,7 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, j
 		}
 		in.opened = append(in.opened, in.schemas.Close)
 	}
-	for _, open := range []func(context.Context, sourceConfig) error{in.openModbus, in.openOPCUA, in.openMQTT, in.openKafka, in.openKinesis} {
+	for _, open := range []func(context.Context, sourceConfig) error{in.openModbus, in.openOPCUA, in.openMQTT, in.openSparkplug, in.openKafka, in.openKinesis} {
 		if err := open(ctx, c.Source); err != nil {
 			return nil, err
 		}

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
+	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/ingest/kafka"
 	"github.com/telltale-iot/telltale/ingest/kinesis"
 	"github.com/telltale-iot/telltale/ingest/modbus"
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/ingest/opcua"
+	"github.com/telltale-iot/telltale/ingest/sparkplug"
 )
 
 func (in *intake) openModbus(ctx context.Context, c sourceConfig) error {
@@ -49,6 +52,52 @@ func (in *intake) openMQTT(ctx context.Context, c sourceConfig) error {
 	}
 	in.entries = append(in.entries, entry{source: src, meter: m, allow: b.Assets})
 	return nil
+}
+
+func (in *intake) openSparkplug(ctx context.Context, c sourceConfig) error {
+	p := c.Sparkplug
+	if p == nil {
+		return nil
+	}
+	host, err := sparkplug.New(p.Options)
+	if err != nil {
+		return fmt.Errorf("sparkplug: %w", err)
+	}
+	m := ingest.NewMeter("sparkplug", "sparkplug "+p.Broker.URL)
+	p.Broker.ClientID = cmp.Or(p.Broker.ClientID, "telltale-"+p.HostID)
+	src, err := mqtt.Open(ctx, mqtt.Options{Config: p.Broker, Meter: m, Handler: sparkplugHandler(host), Refused: in.refused, Lost: in.warn(m)})
+	if err != nil {
+		return err
+	}
+	in.entries = append(in.entries, entry{source: src, meter: m})
+	return nil
+}
+
+// sparkplugHandler lets a host application speak through an MQTT connection.
+func sparkplugHandler(h *sparkplug.Host) *mqtt.Handler {
+	return &mqtt.Handler{
+		Filters: h.Filters(),
+		Handle: func(now time.Time, topic string, payload []byte) ([]asset.Reading, []mqtt.Publication, error) {
+			readings, out, err := h.Handle(now, topic, payload)
+			return readings, publications(out), err
+		},
+		Tick: func(now time.Time) ([]asset.Reading, []mqtt.Publication) {
+			readings, out := h.Tick(now)
+			return readings, publications(out)
+		},
+		Will:  func(now time.Time) mqtt.Publication { return mqtt.Publication(h.Will(now)) },
+		Birth: func(now time.Time) []mqtt.Publication { return publications(h.Birth(now)) },
+		Lost:  h.Lost,
+		Death: func(now time.Time) []mqtt.Publication { return publications(h.Death(now)) },
+	}
+}
+
+func publications(from []sparkplug.Publication) []mqtt.Publication {
+	out := make([]mqtt.Publication, len(from))
+	for i, p := range from {
+		out[i] = mqtt.Publication(p)
+	}
+	return out
 }
 
 func (in *intake) openKafka(ctx context.Context, c sourceConfig) error {

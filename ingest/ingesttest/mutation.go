@@ -152,7 +152,7 @@ func (r *run) each(batch [][]byte) {
 			r.t.Errorf("takes %v, at most %v is allowed: %x", took, r.opt.Slow, b)
 		}
 		spent := ^uint64(0)
-		for tries := 0; spent > r.bound(b) && tries < 3; tries++ { // others of the process allocate, too
+		for tries := 0; spent > r.opt.Floor/2 && tries < 3; tries++ { // others of the process allocate, too
 			before := allocated()
 			r.Decode(b)
 			spent = min(spent, allocated()-before)

@@ -185,7 +185,9 @@ func TestALogThatEndsBeforeWhatWasCommittedStopsThePartition(t *testing.T) {
 			}
 			s, l := open(t, Options{Consume: Consume{Cluster: at, Topics: []string{topic}, Group: topic}, Stall: 200 * time.Millisecond})
 			eventually(t, "it is given time", func() bool { return l.said("the log ends at 2, to be read is 7") })
-			eventually(t, "it says so", func() bool { return strings.Contains(s.Status().Why, "the log ends at 2, 5 messages before the one to be read") })
+			eventually(t, "it says so", func() bool {
+				return strings.Contains(s.Status().Why, "the log ends at 2, 5 messages before the one to be read")
+			})
 			for i := range 8 {
 				send(t, p, reading("a", i+2))
 			}

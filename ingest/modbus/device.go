@@ -20,6 +20,7 @@ type device struct {
 	handler *modbus.TCPClientHandler
 	client  modbus.Client
 	plan    []block
+	pieced  bool      // the plan is not the first one: the device refused a part of it
 	sent    []float64 // last value passed on of each register, NaN for none
 	sentAt  []time.Time
 	good    time.Time // of the last poll that was answered; zero before the first
@@ -44,17 +45,12 @@ func newDevice(d Device, tell func(error)) *device {
 // run polls at whole multiples of Every until ctx ends.
 func (d *device) run(ctx context.Context, deliver func(asset.Reading) bool) {
 	defer d.handler.Close() //nolint:errcheck // nothing is lost with it
-	wait := ingest.Backoff{First: 200 * time.Millisecond, Last: 5 * time.Second}
+	wait := ingest.Backoff{First: 200 * time.Millisecond, Last: 3 * time.Second}
 	d.since = time.Now()
 	for ingest.Sleep(ctx, time.Until(time.Now().Truncate(d.Every).Add(d.Every))) {
 		readings, err := d.poll(time.Now())
 		for ; err != nil; readings, err = d.poll(time.Now()) {
-			if d.why == nil {
-				d.tell(fmt.Errorf("modbus %s: %w", d.Address, err))
-			}
-			d.why = err
-			_ = d.handler.Close() // the library keeps a connection that is dead
-			d.plan = d.blocks(int(d.Spread))
+			d.lost(err)
 			if !wait.Wait(ctx) {
 				return
 			}
@@ -65,6 +61,19 @@ func (d *device) run(ctx context.Context, deliver func(asset.Reading) bool) {
 				return
 			}
 		}
+	}
+}
+
+// lost closes the connection, which the library would keep dead, and has everything that
+// was refused over it asked for again over the next one.
+func (d *device) lost(err error) {
+	if d.why == nil {
+		d.tell(fmt.Errorf("modbus %s: %w", d.Address, err))
+	}
+	d.why = err
+	_ = d.handler.Close()
+	if d.pieced {
+		d.plan, d.pieced = d.blocks(int(d.Spread)), false
 	}
 }
 
@@ -124,7 +133,7 @@ func (d *device) reconsider(k int, refusal *modbus.ModbusError) {
 		r := d.Registers[b.registers[0]]
 		d.tell(fmt.Errorf("modbus %s: %s: the device refuses %s %d: %w: check the address and the table", d.Address, r.Metric, r.Table, r.Address, refusal))
 	}
-	d.plan = slices.Concat(d.plan[:k], pieces, d.plan[k+1:])
+	d.plan, d.pieced = slices.Concat(d.plan[:k], pieces, d.plan[k+1:]), true
 }
 
 // read asks for a block and holds the answer to its length.

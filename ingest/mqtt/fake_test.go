@@ -158,7 +158,7 @@ func newProxy(t *testing.T, to string) *proxy {
 func (p *proxy) addr() string { return p.listen.Addr().String() }
 
 func (p *proxy) join(c net.Conn) {
-	b, err := net.Dial("tcp", p.to) //nolint:noctx // a test
+	b, err := net.Dial("tcp", p.to)
 	if err != nil {
 		_ = c.Close()
 		return

@@ -12,8 +12,8 @@ import (
 // gaps finds out what was missed while the connection was down: a broker may have kept
 // all of it, the beginning, or nothing. Time tells: when a reading after an outage is
 // further from the one before than readings of that topic usually are, something is
-// missing between them. The first one is looked at, and all that a broker had kept, until
-// readings are no later than they were before the outage.
+// missing between them. The first one is looked at, and all that a broker had kept: until
+// readings are no later than they were before the outage, or as long as it was.
 type gaps struct {
 	source string
 	alive  time.Duration // an outage that is shorter loses nothing as long as nothing is known of a topic
@@ -22,7 +22,7 @@ type gaps struct {
 	why    error
 	outage int                    // how many there were
 	lasted time.Duration          // the last one
-	until  time.Time              // what a broker had kept has come by then
+	backAt time.Time              // its end
 	told   map[asset.ID]time.Time // up to where its gaps are told: topics miss the same
 }
 
@@ -34,7 +34,8 @@ type series struct {
 
 // rhythm is how a series comes.
 type rhythm struct {
-	newest time.Time
+	newest time.Time                   // stamp
+	at     time.Time                   // of its arrival
 	last   [rhythmLength]time.Duration // from message to message
 	n      int                         // that were put into last
 	lag    time.Duration               // from stamp to arrival, when nothing is held up
@@ -66,7 +67,7 @@ func (g *gaps) back(now time.Time, forgot bool) {
 			g.why = fmt.Errorf("%w; %w", g.why, errForgotten)
 		}
 		g.outage, g.lasted, g.down = g.outage+1, now.Sub(g.down), time.Time{}
-		g.until = now.Add(max(g.lasted, g.alive))
+		g.backAt = now
 	}
 }
 
@@ -88,6 +89,9 @@ func (g *gaps) saw(topic string, now time.Time, old bool, readings []asset.Readi
 			continue
 		}
 		step, known := to.Sub(x.newest), !x.newest.IsZero()
+		if step <= 0 {
+			continue // a broker that was killed may send what it sent before, and not say so
+		}
 		if !old && known && g.missed(x, now, step, now.Sub(to)) {
 			known = false // the step is none of its rhythm
 			if !from.After(x.newest) {
@@ -98,21 +102,19 @@ func (g *gaps) saw(topic string, now time.Time, old bool, readings []asset.Readi
 				missed = append(missed, ingest.Gap(id, x.newest, from, g.source, g.why))
 			}
 		}
-		if step <= 0 {
-			continue
-		}
 		if known {
 			x.last[x.n%rhythmLength] = step
 			x.n++
 		}
-		x.newest = to
+		x.newest, x.at = to, now
 	}
 	return missed
 }
 
 // missed reports whether something should have come in a step of x that ends now.
 func (g *gaps) missed(x *rhythm, now time.Time, step, lag time.Duration) bool {
-	if x.outage < g.outage {
+	first := x.outage < g.outage
+	if first {
 		x.outage, x.behind = g.outage, true
 	}
 	if !x.behind {
@@ -120,13 +122,20 @@ func (g *gaps) missed(x *rhythm, now time.Time, step, lag time.Duration) bool {
 		return false
 	}
 	usual := x.usual()
-	if lag <= x.lag+max(usual, time.Second) || now.After(g.until) {
+	switch since := now.Sub(g.backAt); { // a stamp need not run with our clock, so the first seconds count whatever it says
+	case since > max(g.lasted, g.alive), since > g.alive && lag <= x.lag+usual:
 		x.behind, x.lag = false, lag
+	}
+	if !first && now.Sub(x.at) > step/2 {
+		return false // it is the sender who pauses
+	}
+	if usual > 0 && !first {
+		usual = slices.Max(x.last[:min(x.n, rhythmLength)]) // of many steps one in ten is longer than usual
 	}
 	if usual > 0 {
 		return step > usual+usual/2
 	}
-	return step > 0 && g.lasted > g.alive
+	return g.lasted > g.alive
 }
 
 // usual is the 90th percentile of the last steps (nearest rank); 0 when it is not known.

@@ -148,7 +148,29 @@ func TestGapAfterWhatTheBrokerKept(t *testing.T) {
 	if got := one(620, 620.1); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	for i := 621; i < 626; i++ {
+		one(float64(i), float64(i)+0.1)
+	}
 	if got := one(640, 640.1); got != "" {
 		t.Errorf("a pause of the sender: %s", got)
+	}
+}
+
+// A broker that was killed goes on from what it last wrote down: it sends again what it
+// had sent, and does not say so. The gap is after that.
+func TestGapAfterABrokerLostItsMemory(t *testing.T) {
+	g := newGaps("s", 5*time.Second)
+	for i := range 20 {
+		g.saw("t", at(float64(i)), false, []asset.Reading{{Asset: "a", Time: at(float64(i))}})
+	}
+	g.lost(at(19.5), errCut)
+	g.back(at(25), false)
+	for i := 15; i < 20; i++ {
+		if got := g.saw("t", at(25), false, []asset.Reading{{Asset: "a", Time: at(float64(i))}}); len(got) > 0 {
+			t.Errorf("a gap before %d, which was there: %+v", i, got[0].Event)
+		}
+	}
+	if got := g.saw("t", at(25), false, []asset.Reading{{Asset: "a", Time: at(22)}}); len(got) != 1 {
+		t.Errorf("%d gaps, want one from 19 to 22", len(got))
 	}
 }

@@ -47,7 +47,8 @@ func (d *diary) handler() *mqtt.Handler {
 		},
 		Lost:  func(time.Time) { d.note("lost") },
 		Birth: func(time.Time) []mqtt.Publication { d.note("birth"); return []mqtt.Publication{state(true)} },
-		Will:  func() mqtt.Publication { d.note("will"); return state(false) },
+		Will:  func(time.Time) mqtt.Publication { d.note("will"); return state(false) },
+		Death: func(time.Time) []mqtt.Publication { d.note("death"); return []mqtt.Publication{state(false)} },
 	}
 }
 
@@ -79,7 +80,7 @@ func TestHandlerHasTheSession(t *testing.T) {
 		if !hello.CleanSession || !hello.WillFlag || hello.WillTopic != "spBv1.0/STATE/host" || string(hello.WillMessage) != "false" || hello.WillQos != 1 || !hello.WillRetain {
 			t.Errorf("the client says %+v", hello)
 		}
-		if asked := c.grant(1, 1); fmt.Sprint(asked.Topics, asked.Qoss) != "[spBv1.0/+/# spBv1.0/STATE/host] [1 1]" {
+		if asked := c.grant(1, 1); fmt.Sprint(asked.Topics) != "[spBv1.0/+/# spBv1.0/STATE/host]" || string(asked.Qoss) != "\x01\x01" {
 			t.Errorf("asks for %v", asked.Topics)
 		}
 		c.give("spBv1.0/g/NDATA/e", 1, false, []byte("bad"))
@@ -117,8 +118,8 @@ func TestHandlerHasTheSession(t *testing.T) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	const bad, topic = "spBv1.0/g/NDATA/e bad ", "spBv1.0/g/NDATA/e "
-	want := "[will birth " + bad + topic + "0 will lost birth " + bad + topic + "1 will]"
-	other := "[will birth " + bad + topic + "0 lost will birth " + bad + topic + "1 will]"
+	want := "[will birth " + bad + topic + "0 will lost birth " + bad + topic + "1 death]"
+	other := "[will birth " + bad + topic + "0 lost will birth " + bad + topic + "1 death]"
 	if got := fmt.Sprint(d.told); got != want && got != other {
 		t.Errorf("the handler is told %s, want %s", got, want)
 	}

@@ -1,9 +1,11 @@
 package mqtt_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -208,5 +210,36 @@ func TestBrokerStaysOnLoopback(t *testing.T) {
 	if b, err := mqtt.NewBroker("0.0.0.0:0"); err == nil {
 		_ = b.Close()
 		t.Error("a broker without passwords listens on all addresses")
+	}
+}
+
+// A message that is too long is refused without being read, and the next ones come.
+func TestTooLongMessageIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	b := broker(t)
+	p := publisher(t, b)
+	var dead []ingest.DeadLetter
+	opt := mqtt.Options{Config: mqtt.Config{URL: b.URL(), ClientID: "flow", MaxPacket: 1 << 16}, Refused: func(l ingest.DeadLetter) { dead = append(dead, l) }}
+	s := open(t, opt)
+	if err := p.Raw(t.Context(), topic, bytes.Repeat([]byte("x"), 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Publish(t.Context(), point(1), 0); err != nil {
+		t.Fatal(err)
+	}
+	r, pos := next(t, s)
+	s.Ack(pos)
+	if r.Points[0].Value != 1 || len(dead) != 1 {
+		t.Fatalf("got %+v and %d dead letters, want the short one, and one", r, len(dead))
+	}
+	want := fmt.Sprintf("%d bytes, at most 65536 are read (max_packet)", 1<<20+len(topic)+4)
+	if !strings.Contains(dead[0].Text, want) || len(dead[0].Payload) != 4096 {
+		t.Errorf("dead letter %q with %d bytes, want %q", dead[0].Text, len(dead[0].Payload), want)
+	}
+	s.Close()
+	s = open(t, opt)
+	defer s.Close()
+	if !quiet(t, s) || len(dead) != 1 {
+		t.Errorf("it came again: %d dead letters", len(dead))
 	}
 }

@@ -29,20 +29,23 @@ type Options struct {
 
 // Handler is a protocol on top of MQTT with sessions of its own, such as Sparkplug. What
 // it needs from MQTT is a clean session, so a lost connection loses messages, which is the
-// handler's to notice. All but Will are called by the goroutine of Next, in the order in
-// which things happened; Will by another, but never at the same time.
+// handler's to notice. One of its functions is called at a time: Will and Death by the
+// connection, all others by Next, in the order in which things happened. All but Filters
+// and Handle may be nil.
 type Handler struct {
-	Filters []string // to subscribe to
-	// Handle takes a message; now is when it arrived. An *asset.Invalid refuses it.
+	Filters []string // to subscribe to, at QoS 1
+	// Handle takes a message; now is when it arrived. An error refuses it; the payload is
+	// the source's again afterwards.
 	Handle func(now time.Time, topic string, payload []byte) ([]asset.Reading, []Publication, error)
-	Tick   func(now time.Time) ([]asset.Reading, []Publication) // some times a second while nothing arrives; may be nil
-	Lost   func(now time.Time)                                  // the connection is gone, and what was sent since; may be nil
-	Birth  func(now time.Time) []Publication                    // to publish when subscribed; may be nil
-	Will   func() Publication                                   // for the next connection; may be nil. It is published too before we go by ourselves
+	Tick   func(now time.Time) ([]asset.Reading, []Publication) // some times a second
+	Will   func(now time.Time) Publication                      // the last will of the connection that is made next
+	Birth  func(now time.Time) []Publication                    // to publish when subscribed
+	Lost   func(now time.Time)                                  // the connection is gone, and what was sent since
+	Death  func(now time.Time) []Publication                    // to publish before we end the connection, of which a broker makes no will
 }
 
 // tick is how often a handler is asked whether it waits for something.
-const tick = 250 * time.Millisecond
+const tick = 100 * time.Millisecond
 
 func (o Options) withDefaults() Options {
 	o.Config = o.Config.withDefaults()

@@ -10,11 +10,11 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-func encoded(t testing.TB, p packets.ControlPacket) []byte {
-	t.Helper()
+func encoded(tb testing.TB, p packets.ControlPacket) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	if err := p.Write(&b); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }

@@ -20,7 +20,7 @@ func (s *Source) will() *Publication {
 	}
 	s.hooked.Lock()
 	defer s.hooked.Unlock()
-	p := s.opt.Handler.Will()
+	p := s.opt.Handler.Will(time.Now())
 	return &p
 }
 
@@ -83,8 +83,13 @@ func (s *Source) answered(c *session, p *packets.SubackPacket, now time.Time) er
 
 // last is called before the connection is ended by us.
 func (s *Source) last(c *session) {
-	if w := s.will(); w != nil {
-		c.publish(*w, false)
+	if s.opt.Handler == nil || s.opt.Handler.Death == nil {
+		return
+	}
+	s.hooked.Lock()
+	defer s.hooked.Unlock()
+	for _, p := range s.opt.Handler.Death(time.Now()) {
+		c.publish(p, false)
 	}
 }
 

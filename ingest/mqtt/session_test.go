@@ -52,10 +52,10 @@ func free(t *testing.T) string {
 }
 
 // until waits for something to become true.
-func until(t *testing.T, what string, true func() bool) {
+func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for range 2000 {
-		if true() {
+		if holds() {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -377,36 +377,5 @@ func TestDecoderIsAwayForAWhile(t *testing.T) {
 	defer s.Close()
 	if !quiet(t, s) || len(dead) != 2 {
 		t.Errorf("something came again; dead letters %v", dead)
-	}
-}
-
-// A message that is too long is refused without being read, and the next ones come.
-func TestTooLongMessageIsADeadLetter(t *testing.T) {
-	t.Parallel()
-	b := broker(t)
-	p := publisher(t, b)
-	var dead []ingest.DeadLetter
-	opt := mqtt.Options{Config: mqtt.Config{URL: b.URL(), ClientID: "flow", MaxPacket: 1 << 16}, Refused: func(l ingest.DeadLetter) { dead = append(dead, l) }}
-	s := open(t, opt)
-	if err := p.Raw(t.Context(), topic, bytes.Repeat([]byte("x"), 1<<20)); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Publish(t.Context(), point(1), 0); err != nil {
-		t.Fatal(err)
-	}
-	r, pos := next(t, s)
-	s.Ack(pos)
-	if r.Points[0].Value != 1 || len(dead) != 1 {
-		t.Fatalf("got %+v and %d dead letters, want the short one, and one", r, len(dead))
-	}
-	want := fmt.Sprintf("%d bytes, at most 65536 are read (max_packet)", 1<<20+len(topic)+4)
-	if !strings.Contains(dead[0].Text, want) || len(dead[0].Payload) != 4096 {
-		t.Errorf("dead letter %q with %d bytes, want %q", dead[0].Text, len(dead[0].Payload), want)
-	}
-	s.Close()
-	s = open(t, opt)
-	defer s.Close()
-	if !quiet(t, s) || len(dead) != 1 {
-		t.Errorf("it came again: %d dead letters", len(dead))
 	}
 }

@@ -254,11 +254,10 @@ func TestAQueueThatRanOverIsAGap(t *testing.T) {
 	at := time.Unix(1e9, 0).UTC()
 	for i, status := range []ua.StatusCode{0, 0, overflow, 0} {
 		v := &ua.DataValue{EncodingMask: ua.DataValueValue, Value: ua.MustVariant(float64(i)), Status: status, SourceTimestamp: at.Add(time.Duration(i) * time.Second)}
-		if err := r.value(0, v); err != nil {
-			t.Fatal(err)
-		}
-		if err := r.value(0, v); err != nil { // the same again is none
-			t.Fatal(err)
+		for range 2 { // the same again is none
+			if err := r.hear(notification(map[uint32]*ua.DataValue{0: v})); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if len(got) != 5 || got[2].Event == nil || !strings.Contains(got[2].Event.Text, "queue of i=1 was full") {

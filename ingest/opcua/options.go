@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"slices"
@@ -25,6 +26,7 @@ type Node struct {
 	Metric  string   `yaml:"metric,omitempty"`
 	Channel string   `yaml:"channel,omitempty"` // its source timestamp is that of the newest sample
 	RateHz  float64  `yaml:"rate_hz,omitempty"` // of a channel
+	Scale   float64  `yaml:"scale,omitempty"`   // of a channel: what a sample of 1 is in Unit, such as a converter's step; default 1
 	Unit    string   `yaml:"unit"`
 }
 
@@ -58,6 +60,12 @@ func (s Server) withDefaults() Server {
 	s.Publish = cmp.Or(s.Publish, time.Second)
 	s.Sampling = cmp.Or(s.Sampling, s.Publish)
 	s.Queue = cmp.Or(s.Queue, 100)
+	s.Nodes = slices.Clone(s.Nodes)
+	for i := range s.Nodes {
+		if s.Nodes[i].Channel != "" {
+			s.Nodes[i].Scale = cmp.Or(s.Nodes[i].Scale, 1)
+		}
+	}
 	return s
 }
 
@@ -101,6 +109,7 @@ func (s Server) Validate() error {
 		check(n.Asset != "", at+"asset", `""`, "want the ID of an asset")
 		check((n.Metric == "") != (n.Channel == ""), at+"metric", fmt.Sprintf("%q", n.Metric), "want either a metric or a channel")
 		check((n.Channel != "") == (n.RateHz > 0), at+"rate_hz", n.RateHz, "want more than 0 for a channel, and none for a metric")
+		check(n.Scale == 0 || n.Channel != "" && !math.IsInf(n.Scale, 0) && !math.IsNaN(n.Scale), at+"scale", n.Scale, "want a finite number that is not 0 for a channel, and none for a metric")
 		check(known, at+"unit", fmt.Sprintf("%q", n.Unit), "want one of "+asset.Units())
 	}
 	slices.SortStableFunc(bad, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }) // files come in no order

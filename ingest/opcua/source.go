@@ -48,7 +48,7 @@ func Open(ctx context.Context, opt Options) (*Source, error) {
 
 // run makes one session after the other until ctx ends.
 func (r *reader) run(ctx context.Context, lost func(error)) {
-	wait := ingest.Backoff{First: 250 * time.Millisecond, Last: 5 * time.Second}
+	wait := ingest.Backoff{First: 250 * time.Millisecond, Last: 2 * time.Second} // a server that is back is read within seconds
 	for {
 		begun := time.Now()
 		err := r.session(ctx)

@@ -97,6 +97,73 @@ func writeCertificate(t *testing.T, path, uri string) {
 	}
 }
 
+// TestACertificateOfOursIsTaken has a server that checks everything about a client's
+// certificate: its time, its URI, what it may be used for, and whether it is among the trusted.
+func TestACertificateOfOursIsTaken(t *testing.T) {
+	certs, trusted := t.TempDir(), t.TempDir()
+	writeCertificate(t, filepath.Join(certs, "server"), "urn:telltale:test:server")
+	ours := func(name string) (certificate, key string) {
+		c, k, err := Application{Name: name, Hosts: []string{"collector.example", "127.0.0.1"}}.Certificate(time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		certificate, key = filepath.Join(certs, name+".pem"), filepath.Join(certs, name+"-key.pem")
+		for path, body := range map[string][]byte{certificate: c, key: k} {
+			if err := os.WriteFile(path, body, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return certificate, key
+	}
+	known, knownKey := ours("telltale")
+	stranger, strangerKey := ours("stranger")
+	body, err := os.ReadFile(known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(trusted, "telltale.pem"), body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := startPeer(t, "--certs", certs, "--trust", trusted)
+	s := p.server()
+	s.Security, s.Certificate, s.Key, s.Trust = "", known, knownKey, []string{filepath.Join(certs, "server.pem")}
+	src, _ := read(t, s)
+	next(t, src, isPoint)
+	src.Close()
+	s.Certificate, s.Key = stranger, strangerKey
+	src, lost := read(t, s)
+	defer src.Close()
+	select {
+	case err := <-lost:
+		if !strings.Contains(err.Error(), "StatusBadCertificateUntrusted") {
+			t.Errorf("a certificate that the server does not know: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("a certificate that the server does not know was not refused")
+	}
+}
+
+func TestACertificateSaysWhoseItIs(t *testing.T) {
+	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	body, _, err := Application{Hosts: []string{"h.example", "10.0.0.7"}, Valid: 48 * time.Hour}.Certificate(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(body)
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.URIs[0].String() != "urn:h.example:telltale" || c.DNSNames[0] != "h.example" || !c.IPAddresses[0].Equal(net.IPv4(10, 0, 0, 7)) || !c.NotAfter.Equal(now.Add(48*time.Hour)) || c.IsCA {
+		t.Errorf("certificate of %v, %v, %v until %s, authority %t", c.URIs, c.DNSNames, c.IPAddresses, c.NotAfter, c.IsCA)
+	}
+	for want, a := range map[string]Application{"hosts: an empty list": {}, "uri: \"plant\"": {Hosts: []string{"h"}, URI: "plant"}, "valid: -1s": {Hosts: []string{"h"}, Valid: -time.Second}} {
+		if _, _, err := a.Certificate(now); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", a, err, want)
+		}
+	}
+}
+
 func TestTrustHoldsTheCertificateAndItsApplication(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")

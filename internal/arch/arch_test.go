@@ -49,6 +49,7 @@ var thirdParty = map[string][]string{
 	"github.com/eclipse/paho.mqtt.golang":  {"ingest"},
 	"github.com/mochi-mqtt/server/v2":      {"ingest"},
 	"github.com/goburrow/modbus":           {"ingest"},
+	"github.com/simonvetter/modbus":        {"ingest"},
 	"github.com/gopcua/opcua":              {"ingest"},
 	"github.com/klauspost/compress":        {"ingest"},
 	"google.golang.org/protobuf":           {"ingest"},

@@ -1,12 +1,14 @@
 """An OPC UA server for the tests, made of asyncua: a turbine whose values change 20 times a
-second. usage: server.py PORT [--certs DIR] [--only-none] [--history]
+second. usage: server.py PORT [--certs DIR] [--trust DIR] [--only-none] [--history]
 
 SIGUSR1: it goes on answering and publishes nothing more, as a server whose subscription died.
 """
-import asyncio, datetime, logging, math, signal, sys
+import asyncio, datetime, logging, math, pathlib, signal, sys
 
 from asyncua import Server, ua
 from asyncua.crypto.permission_rules import SimpleRoleRuleset, User, UserRole
+from asyncua.crypto.truststore import TrustStore
+from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
 from asyncua.server import internal_subscription
 from asyncua.server.user_managers import UserManager
 
@@ -43,6 +45,11 @@ async def main():
         await server.load_private_key(f"{folder}/server-key.pem")
         if "--only-none" not in options:
             policies = [ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt]
+    if "--trust" in options:
+        trusted = TrustStore([pathlib.Path(options[options.index("--trust") + 1])], [])
+        await trusted.load()
+        check = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_CLIENT
+        server.set_certificate_validator(CertificateValidator(check, trusted))
     server.set_security_policy(policies, permission_ruleset=SimpleRoleRuleset())
     space = await server.register_namespace("urn:telltale:test")
     turbine = await server.nodes.objects.add_object(space, "WT01")
