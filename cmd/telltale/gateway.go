@@ -148,10 +148,10 @@ func (g *gateway) collect(ctx context.Context, src pipeline.Source) error {
 			g.readings.Add(int64(len(records)))
 			src.Ack(at)
 		}
-		if errors.Is(err, io.EOF) || ctx.Err() != nil {
+		switch {
+		case errors.Is(err, io.EOF), ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}

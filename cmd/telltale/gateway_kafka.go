@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 
 	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/ingest/kafka"
@@ -57,16 +58,14 @@ func rejections(err error) (rejected map[int]error, other error) {
 	case *kinesis.Rejected:
 		return map[int]error{r.Index: r.Err}, nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // as above
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return nil, err
 	}
 	rejected = map[int]error{}
 	for _, part := range joined.Unwrap() {
 		no, err := rejections(part)
-		for i, why := range no {
-			rejected[i] = why
-		}
+		maps.Copy(rejected, no)
 		other = errors.Join(other, err)
 	}
 	return rejected, other

@@ -138,7 +138,7 @@ func TestGatewaysPayloadsNeedNoHeadersInAStream(t *testing.T) {
 func TestGatewayTellsRejectedRecordsFromAnAbsentCluster(t *testing.T) {
 	away := errors.New("away")
 	no, err := rejections(errors.Join(&kafka.Rejected{Index: 3, Err: io.ErrShortWrite}, errors.Join(&kafka.Rejected{Index: 5, Err: io.EOF}, away), &kinesis.Rejected{Index: 7, Err: io.EOF}))
-	if len(no) != 3 || no[3] != io.ErrShortWrite || no[5] != io.EOF || no[7] != io.EOF || !errors.Is(err, away) {
+	if len(no) != 3 || !errors.Is(no[3], io.ErrShortWrite) || !errors.Is(no[5], io.EOF) || !errors.Is(no[7], io.EOF) || !errors.Is(err, away) {
 		t.Errorf("rejected %v, error %v", no, err)
 	}
 	if no, err := rejections(nil); no != nil || err != nil {

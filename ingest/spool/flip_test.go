@@ -163,7 +163,7 @@ func TestAPlaceThatCannotBeReadIsDamageInTheEnd(t *testing.T) {
 	if err := s.Done(b.End); err != nil {
 		t.Fatal(err)
 	}
-	for try := 0; try < readTries; try++ {
+	for range readTries {
 		if c, err := s.look(Limit{Records: 100, Bytes: 1 << 20}); err == nil {
 			var missing uint64
 			for _, x := range c.Lost {
