@@ -25,9 +25,9 @@ type feed struct {
 	// stamped by the wall clock: its readings have the time at which they are told or asked
 	// for, not that of the simulation. What the farm shows runs at its speed all the same.
 	wallClock bool
+	serves    bool   // it is a server of its own, without serve too
 	scalars   bool   // it has no waveforms
 	most      int    // turbines; 0: any number
-	unread    bool   // no configuration reads it
 	path      string // that its address has, as a person is told
 	open      func(ctx context.Context, l live) (opened, error)
 }
@@ -58,10 +58,11 @@ type live struct {
 // feeds by the scheme of their address.
 func feeds() map[string]feed {
 	return map[string]feed{
-		"kafka":   {open: speakKafka, path: "/TOPIC"},
-		"mqtt":    {open: speakMQTT},
-		"opc.tcp": {open: speakOPCUA, wallClock: true},
-		"modbus":  {open: speakModbus, wallClock: true, scalars: true, most: modbus.MaxUnits},
+		"kafka":     {open: speakKafka, path: "/TOPIC"},
+		"mqtt":      {open: speakMQTT},
+		"opc.tcp":   {open: speakOPCUA, wallClock: true, serves: true},
+		"sparkplug": {open: speakSparkplug, wallClock: true},
+		"modbus":    {open: speakModbus, wallClock: true, serves: true, scalars: true, most: modbus.MaxUnits},
 	}
 }
 
@@ -123,7 +124,7 @@ func (l live) validate(o feed) error {
 	if most := l.every.Seconds() / fastest.Seconds(); o.wallClock && l.speed > most {
 		return fmt.Errorf("%w: --speed %g: want at most %g for telemetry every %s, so that the wall clock tells its values apart", errUsage, l.speed, most, l.every)
 	}
-	if o.wallClock || l.serve {
+	if o.serves || l.serve {
 		if ip := net.ParseIP(l.at.Hostname()); !l.public && l.at.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return fmt.Errorf("%w: --live %s: the server asks for no password: want an address of this machine alone, such as 127.0.0.1, or --public", errUsage, l.at)
 		}

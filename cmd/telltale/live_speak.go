@@ -15,16 +15,23 @@ import (
 	"github.com/telltale-iot/telltale/ingest/opcua"
 )
 
+// broker is where to publish: with serve a broker of our own, which the function ends.
+func (l live) broker() (address string, end func(), err error) {
+	if !l.serve {
+		return "tcp://" + l.at.Host, func() {}, nil
+	}
+	b, err := mqtt.NewBroker(l.at.Host)
+	if err != nil {
+		return "", nil, err
+	}
+	return b.URL(), func() { _ = b.Close() }, nil
+}
+
 // speakMQTT publishes to a broker, its own with serve.
 func speakMQTT(ctx context.Context, l live) (opened, error) {
-	broker := "tcp://" + l.at.Host
-	closeBroker := func() {}
-	if l.serve {
-		b, err := mqtt.NewBroker(l.at.Host)
-		if err != nil {
-			return opened{}, err
-		}
-		broker, closeBroker = b.URL(), func() { _ = b.Close() }
+	broker, closeBroker, err := l.broker()
+	if err != nil {
+		return opened{}, err
 	}
 	p, err := mqtt.NewPublisher(ctx, mqtt.Options{Config: mqtt.Config{URL: broker, ClientID: "telltale-farm"}})
 	if err != nil {

@@ -24,9 +24,10 @@ func TestASimulatedFarmIsReadByTheConfigurationThatItWrites(t *testing.T) {
 		waves bool
 		clock bool // ours stamps
 	}{
-		"mqtt":    {[]string{"--live", "mqtt://127.0.0.1:0", "--serve", "--telemetry-every", "1m"}, true, false},
-		"opc.tcp": {[]string{"--live", "opc.tcp://127.0.0.1:0"}, true, true},
-		"modbus":  {[]string{"--live", "modbus://127.0.0.1:0"}, false, true},
+		"mqtt":      {[]string{"--live", "mqtt://127.0.0.1:0", "--serve", "--telemetry-every", "1m"}, true, false},
+		"sparkplug": {[]string{"--live", "sparkplug://127.0.0.1:0", "--serve"}, true, true},
+		"opc.tcp":   {[]string{"--live", "opc.tcp://127.0.0.1:0"}, true, true},
+		"modbus":    {[]string{"--live", "modbus://127.0.0.1:0"}, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,8 +99,8 @@ func TestAFarmThatCannotBeReadSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"want kafka://HOST:PORT/TOPIC, modbus://HOST:PORT, mqtt://HOST:PORT, opc.tcp://HOST:PORT": {"--live", "coap://127.0.0.1:1"},
-		"--live \"opc.tcp://127.0.0.1\" is not allowed":                                           {"--live", "opc.tcp://127.0.0.1"},
+		"want kafka://HOST:PORT/TOPIC, modbus://HOST:PORT, mqtt://HOST:PORT, opc.tcp://HOST:PORT, sparkplug://HOST:PORT": {"--live", "coap://127.0.0.1:1"},
+		"--live \"opc.tcp://127.0.0.1\" is not allowed":                                                                  {"--live", "opc.tcp://127.0.0.1"},
 		"or --public":                             {"--live", "modbus://0.0.0.0:1502"},
 		"of this machine alone":                   {"--live", "mqtt://192.0.2.1:1883", "--serve"},
 		"want at most 247":                        {"--live", "modbus://127.0.0.1:0", "--turbines", "248"},

@@ -39,7 +39,7 @@ func simulateCommand() *cobra.Command {
 		Long: "Simulates wind, turbines, bearing and gear vibration, temperatures, sensor faults and growing machine faults\n" +
 			"(simulator version " + simulate.Version + ") and writes them with labels.csv. The same options give the same bytes.\n" +
 			"With --live the turbines can be read over a protocol instead, and --config writes the configuration that does.\n" +
-			"Over OPC UA and Modbus readings are stamped by the wall clock; what they show runs at --speed.",
+			"Over OPC UA, Modbus and Sparkplug readings are stamped by the wall clock; what they show runs at --speed.",
 		Example: "  telltale simulate --out farm --turbines 20 --for 720h --learning 240h\n" +
 			"  telltale simulate --live mqtt://127.0.0.1:1883 --serve --config try.yaml     # a broker with a farm behind it\n" +
 			"  telltale simulate --live opc.tcp://127.0.0.1:4840 --config try.yaml          # the same as an OPC UA server\n" +
@@ -58,9 +58,9 @@ func simulateCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&s.out, "out", "", "folder to write to; must not hold a dataset")
-	f.StringVar(&s.live, "live", "", "be read over a protocol instead of writing: mqtt://, opc.tcp:// or modbus:// with HOST:PORT, kafka:// with HOST:PORT/TOPIC")
+	f.StringVar(&s.live, "live", "", "be read over a protocol instead of writing: mqtt://, sparkplug://, opc.tcp:// or modbus:// with HOST:PORT, kafka:// with HOST:PORT/TOPIC")
 	f.StringVar(&s.config, "config", "", "with --live: write the configuration by which telltale run reads the farm")
-	f.BoolVar(&s.serve, "serve", false, "with --live mqtt://: start the broker too, on an address of this machine alone")
+	f.BoolVar(&s.serve, "serve", false, "with --live mqtt:// or sparkplug://: start the broker too, on an address of this machine alone")
 	f.BoolVar(&s.public, "public", false, "with --live: a server, which asks for no password, may be reached from other machines")
 	f.IntVar(&s.turbines, "turbines", 12, "how many turbines")
 	f.Uint64Var(&s.seed, "seed", 1, "of every random number")
@@ -71,7 +71,7 @@ func simulateCommand() *cobra.Command {
 	f.BoolVar(&s.healthy, "healthy", false, "no faults at all")
 	f.DurationVar(&s.learning, "learning", 0, "commissioning span written to dataset.yaml")
 	f.StringVar(&s.name, "name", "simulated-farm", "name of the dataset")
-	f.DurationVar(&s.every, "telemetry-every", 10*time.Minute, "from one telemetry reading to the next, at least 10s; default with opc.tcp:// and modbus:// 1m")
+	f.DurationVar(&s.every, "telemetry-every", 10*time.Minute, "from one telemetry reading to the next, at least 10s; default with what the wall clock stamps 1m")
 	f.Float64Var(&s.speed, "speed", 60, "with --live: event seconds for each second of the wall clock")
 	f.StringVar(&s.profile, "profile", "", "year: extended turbines over a year, with faults that grow by several laws; empty: as the other flags say")
 	f.BoolVar(&s.force, "force", false, "write into a folder that holds a dataset")
