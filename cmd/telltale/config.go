@@ -184,7 +184,7 @@ func (c *config) validateSources(assets map[asset.ID]bool) (bad []error) {
 	}
 	if p := c.Source.Sparkplug; p != nil {
 		bad = append(bad, c.under("source.sparkplug.broker", p.Broker.Validate())...)
-		bad = append(bad, c.under("source.sparkplug", p.Options.Validate())...)
+		bad = append(bad, c.under("source.sparkplug", p.Validate())...)
 		for k, b := range p.Bindings {
 			known(fmt.Sprintf("source.sparkplug.bindings[%d]", k), b.Asset)
 		}

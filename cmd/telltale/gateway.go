@@ -143,7 +143,7 @@ func (g *gateway) collect(ctx context.Context, src pipeline.Source) error {
 		records, at, err := g.gather(ctx, src)
 		if len(records) > 0 {
 			if !g.keep(ctx, records) {
-				return nil // not acknowledged, so not lost where the source keeps it
+				return nil //nolint:nilerr // not acknowledged, so not lost where the source keeps it
 			}
 			g.readings.Add(int64(len(records)))
 			src.Ack(at)

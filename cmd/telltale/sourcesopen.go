@@ -106,7 +106,7 @@ func (in *intake) openKafka(ctx context.Context, c sourceConfig) error {
 		return nil
 	}
 	m := ingest.NewMeter("kafka", "kafka "+k.Brokers[0]+"/"+k.Group)
-	src, err := kafka.Open(ctx, kafka.Options{Consume: *k, Meter: m, Decoder: in.decoder(nil), Refused: in.refused, Lost: in.warn(m)})
+	src, err := kafka.Open(ctx, kafka.Options{Consume: *k, Meter: m, Decoder: in.decoder(k.Assets), Refused: in.refused, Lost: in.warn(m)})
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (in *intake) openKinesis(ctx context.Context, c sourceConfig) error {
 		return nil
 	}
 	m := ingest.NewMeter("kinesis", "kinesis "+k.Region+"/"+k.Name)
-	src, err := kinesis.Open(ctx, kinesis.Options{Consume: *k, Meter: m, Decoder: in.decoder(nil), Refused: in.refused, Lost: in.warn(m)})
+	src, err := kinesis.Open(ctx, kinesis.Options{Consume: *k, Meter: m, Decoder: in.decoder(k.Assets), Refused: in.refused, Lost: in.warn(m)})
 	if err != nil {
 		return err
 	}

@@ -11,18 +11,18 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
 )
 
 // Consume is what is read of a cluster.
 type Consume struct {
 	Cluster    `yaml:",inline"`
-	Topics     []string   `yaml:"topics"`
-	Group      string     `yaml:"group"`                 // whose members share the partitions, and which keeps how far it came
-	Assets     []asset.ID `yaml:"assets,omitempty"`      // that these topics may speak of; default: all
-	Start      string     `yaml:"start,omitempty"`       // where a group begins that was never here: Earliest or Latest; default Earliest
-	DeadLetter string     `yaml:"dead_letter,omitempty"` // topic for messages that are refused; default: none, they are only reported
-	MaxBytes   int        `yaml:"max_bytes,omitempty"`   // largest message, and largest batch as it travels; larger ones are refused unread; default 32 MiB
+	Topics     []string     `yaml:"topics"`
+	Group      string       `yaml:"group"`                 // whose members share the partitions, and which keeps how far it came
+	Assets     ingest.Allow `yaml:"assets,omitempty"`      // that these topics may speak of; default: all
+	Start      string       `yaml:"start,omitempty"`       // where a group begins that was never here: Earliest or Latest; default Earliest
+	DeadLetter string       `yaml:"dead_letter,omitempty"` // topic for messages that are refused; default: none, they are only reported
+	MaxBytes   int          `yaml:"max_bytes,omitempty"`   // largest message, and largest batch as it travels; larger ones are refused unread; default 32 MiB
 }
 
 // Where a group begins that has committed nothing.
@@ -55,8 +55,8 @@ func (c Consume) Validate() error {
 		bad.check(slices.Index(c.Topics, t) == i, at, quoted(t), "want each topic once")
 	}
 	bad.check(c.Group != "" && len(c.Group) <= 255, "group", quoted(c.Group), "want the name of a consumer group")
-	for i, id := range c.Assets {
-		bad.check(isAsset(string(id)), fmt.Sprintf("assets[%d]", i), quoted(string(id)), "want 1–100 characters")
+	if err := c.Assets.Validate(); err != nil {
+		bad = append(bad, fmt.Errorf("assets: %w", err))
 	}
 	bad.check(c.Start == Earliest || c.Start == Latest, "start", quoted(c.Start), "want earliest or latest")
 	bad.check(c.DeadLetter == "" || isTopic(c.DeadLetter), "dead_letter", quoted(c.DeadLetter), topicRule)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/telltale-iot/telltale/ingest"
 )
 
 // generation is the time from one change of the group to the next, in which partitions are
@@ -23,9 +25,21 @@ type generation struct {
 }
 
 // over reports whether the partitions may be somebody else's. A process that was stopped for
-// longer than the group waits for a member is told so before its heart has beaten again.
+// longer than the group waits for a member, when others come, is told so before its heart
+// has beaten again.
 func (g *generation) over() bool {
-	return g.ctx.Err() != nil || time.Since(g.begun)-time.Duration(g.awake.Load()) > sessionTimeout
+	return g.ctx.Err() != nil || time.Since(g.begun)-time.Duration(g.awake.Load()) > rebalanceTimeout
+}
+
+// beat shows that the process runs; where it did not for too long it ends the generation.
+func (g *generation) beat(ctx context.Context, end func()) {
+	for ingest.Sleep(ctx, rebalanceTimeout/8) {
+		if g.over() {
+			end()
+			return
+		}
+		g.awake.Store(int64(time.Since(g.begun)))
+	}
 }
 
 // commits is where a commit goes wrong; no partition is called so.
@@ -68,6 +82,7 @@ func (s *Source) work(over context.Context, of *kafka.Generation) {
 			readers.Go(func() { p.run(ctx) })
 		}
 	}
+	readers.Go(func() { g.beat(ctx, cancel) })
 	s.joined = true
 	s.tell()
 	s.mu.Unlock()
@@ -95,12 +110,7 @@ func (s *Source) tend(ctx context.Context, g *generation) {
 		case <-tick.C:
 		case <-g.first:
 		}
-		if g.over() { // we slept through it
-			return
-		}
-		g.awake.Store(int64(time.Since(g.begun)))
 		s.commit(g)
-		g.awake.Store(int64(time.Since(g.begun)))
 		if time.Since(watched) < watchEvery {
 			continue
 		}

@@ -132,3 +132,23 @@ func TestPartitionsThatAreAddedAreReadAndReported(t *testing.T) {
 		})
 	}
 }
+
+// Its heart beats again a moment after a process goes on that was stopped; by the clock it is
+// told before.
+func TestAGenerationIsOverForAProcessThatDidNotRun(t *testing.T) {
+	t.Parallel()
+	g := &generation{ctx: t.Context(), begun: time.Now().Add(-rebalanceTimeout - time.Second)}
+	s := &Source{queue: make(chan item, 2), parts: map[place]*partition{}}
+	p := &partition{s: s, gen: g}
+	s.queue <- item{from: p, reading: asset.Reading{Asset: "stale"}, next: 1}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if r, _, err := s.Next(ctx); err == nil {
+		t.Errorf("%s was delivered after 5 s in which nothing ran", r.Asset)
+	}
+	g.awake.Store(int64(time.Since(g.begun)))
+	s.queue <- item{from: p, reading: asset.Reading{Asset: "fresh"}, next: 1}
+	if r, _, err := s.Next(t.Context()); err != nil || r.Asset != "fresh" {
+		t.Errorf("of a generation that runs came %s, %v", r.Asset, err)
+	}
+}

@@ -269,8 +269,11 @@ func TestAMemberThatWasStoppedTooLongDeliversNothingStale(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond)
-	before := len(saying())
+	before := -1
+	for n := len(saying()); n != before; n = len(saying()) { // what it had said may still be in the pipe
+		before = n
+		time.Sleep(300 * time.Millisecond)
+	}
 
 	s, _ := open(t, Options{Consume: Consume{Cluster: b.plain(), Topics: []string{topic}, Group: topic}})
 	all := map[string]bool{}

@@ -42,8 +42,7 @@ type Options struct {
 // by one goroutine; everything else may come from others.
 type Source struct {
 	opt     Options
-	assets  map[asset.ID]bool // that may be spoken of; empty: all
-	letters *Producer         // nil: no topic for them
+	letters *Producer // nil: no topic for them
 	meter   *ingest.Meter
 	group   *kafka.ConsumerGroup
 	queue   chan item
@@ -113,12 +112,9 @@ func Open(ctx context.Context, opt Options) (*Source, error) {
 		opt.Refused = func(ingest.DeadLetter) {}
 	}
 	s := &Source{
-		opt: opt, assets: map[asset.ID]bool{}, queue: make(chan item, opt.Queue), offset: opt.Base,
+		opt: opt, queue: make(chan item, opt.Queue), offset: opt.Base,
 		meter: cmp.Or(opt.Meter, ingest.NewMeter("kafka", opt.name()+"/"+opt.Group)),
 		parts: map[place]*partition{}, troubles: map[string]error{}, heard: map[place]map[asset.ID]time.Time{}, counts: map[string]int{}, compacted: map[string]bool{},
-	}
-	for _, id := range opt.Assets {
-		s.assets[id] = true
 	}
 	if err := s.renew(); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
 )
 
 func TestWhatIsNotAcknowledgedComesAgain(t *testing.T) {
@@ -79,7 +80,7 @@ func TestRefusedMessagesGoToTheirTopicAndThePartitionGoesOn(t *testing.T) {
 			nan := Record{Asset: "a", Payload: []byte(`{"time":"2026-03-01T00:00:03Z","points":[{"metric":"power","value":NaN,"unit":"kW"}]}`)}
 			send(t, p, reading("a", 0), poison, reading("a", 1), large, nan, reading("stranger", 1), reading("a", 4))
 
-			s, l := open(t, Options{Consume: Consume{Cluster: at, Topics: []string{topic}, Group: topic, Assets: []asset.ID{"a"}, DeadLetter: dead, MaxBytes: 32 << 10}})
+			s, l := open(t, Options{Consume: Consume{Cluster: at, Topics: []string{topic}, Group: topic, Assets: ingest.Allow{"a"}, DeadLetter: dead, MaxBytes: 32 << 10}})
 			got, last := take(t, s, 3)
 			if want := []string{"a 0", "a 1", "a 4"}; !slices.Equal(got, want) {
 				t.Fatalf("arrived %v, want %v", got, want)
@@ -120,7 +121,7 @@ func TestRefusedMessagesGoToTheirTopicAndThePartitionGoesOn(t *testing.T) {
 					t.Errorf("reported was %+v, want %v", x, want)
 				}
 			}
-			if st := s.Status(); st.Refused["undecodable"] != 2 || st.Refused[TooLarge] != 1 || st.Refused[NotAllowed] != 1 || st.Messages != 7 {
+			if st := s.Status(); st.Refused["undecodable"] != 2 || st.Refused[TooLarge] != 1 || st.Refused[ingest.NotAllowed] != 1 || st.Messages != 7 {
 				t.Errorf("status counts %+v", st)
 			}
 		})

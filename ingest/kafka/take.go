@@ -16,11 +16,8 @@ import (
 	"github.com/telltale-iot/telltale/ingest"
 )
 
-// Why a message is refused before it is decoded.
-const (
-	TooLarge   asset.Reason = "too-large"
-	NotAllowed asset.Reason = "asset-not-allowed"
-)
+// TooLarge is why a message is refused before it is read.
+const TooLarge asset.Reason = "too-large"
 
 // batch reads the records of one batch and leaves next after it.
 func (p *partition) batch(ctx context.Context, b batch, high int64) error {
@@ -139,8 +136,8 @@ func (p *partition) hold(ctx context.Context, r record, high int64) error {
 // decode asks the decoder until it has an answer: with an error that is no verdict the
 // partition waits.
 func (p *partition) decode(ctx context.Context, m ingest.Message) ([]asset.Reading, error) {
-	if m.Asset != "" && len(p.s.assets) > 0 && !p.s.assets[m.Asset] {
-		return nil, p.s.notAllowed(m.Asset)
+	if m.Asset != "" && !p.s.opt.Assets.Allows(m.Asset) {
+		return nil, notAllowed(m.Asset)
 	}
 	wait := ingest.Backoff{First: 200 * time.Millisecond, Last: 5 * time.Second}
 	for {
@@ -154,8 +151,8 @@ func (p *partition) decode(ctx context.Context, m ingest.Message) ([]asset.Readi
 		case err == nil:
 			p.s.trouble(p.String(), nil)
 			for _, r := range all {
-				if len(p.s.assets) > 0 && !p.s.assets[r.Asset] {
-					return nil, p.s.notAllowed(r.Asset)
+				if !p.s.opt.Assets.Allows(r.Asset) {
+					return nil, notAllowed(r.Asset)
 				}
 			}
 			return all, nil
@@ -167,8 +164,8 @@ func (p *partition) decode(ctx context.Context, m ingest.Message) ([]asset.Readi
 	}
 }
 
-func (s *Source) notAllowed(id asset.ID) *asset.Invalid {
-	return &asset.Invalid{Reason: NotAllowed, Where: string(id), Text: "these topics may not speak of it: want one of assets in the configuration"}
+func notAllowed(id asset.ID) *asset.Invalid {
+	return &asset.Invalid{Reason: ingest.NotAllowed, Where: string(id), Text: "these topics may not speak of it: want one of assets in the configuration"}
 }
 
 func (p *partition) at(offset int64) string { return fmt.Sprintf("%s at %d", p.place, offset) }

@@ -19,7 +19,7 @@ import (
 )
 
 func TestConfigurationNamesEveryWrongField(t *testing.T) {
-	bad := Consume{Stream: Stream{Name: "a b", Region: "here", Endpoint: "ftp://x"}, Assets: []asset.ID{""}, Start: "now"}
+	bad := Consume{Stream: Stream{Name: "a b", Region: "here", Endpoint: "ftp://x"}, Assets: ingest.Allow{""}, Start: "now"}
 	for _, want := range []string{`stream: "a b" is not allowed`, `region: "here" is not allowed`, `endpoint: "ftp://x" is not allowed`, "checkpoint: ", "assets[0]: ", `start: "now" is not allowed: want earliest or latest`} {
 		if err := bad.Validate(); err == nil || !strings.Contains("\n"+err.Error(), "\n"+want) {
 			t.Errorf("the error does not begin a line with %q:\n%v", want, err)
@@ -103,13 +103,13 @@ func TestRefusedRecordsAreReportedAndTheShardGoesOn(t *testing.T) {
 	_, at := newStand(t, p)
 	d := &decoder{}
 	d.away.Store(true)
-	s, l := open(t, Options{Consume: Consume{Stream: at, Checkpoint: filepath.Join(t.TempDir(), "at.json"), Assets: []asset.ID{"a"}}, Decoder: d})
+	s, l := open(t, Options{Consume: Consume{Stream: at, Checkpoint: filepath.Join(t.TempDir(), "at.json"), Assets: ingest.Allow{"a"}}, Decoder: d})
 	eventually(t, "it waits for the decoder and says so", func() bool { return strings.Contains(s.Status().Why, "registry is away") })
 	d.away.Store(false)
 	if got, _ := take(t, s, 1); got[0] != "a 1" {
 		t.Errorf("arrived %v", got)
 	}
-	if len(l.letters) != 2 || l.letters[0].Reason != ingest.Undecodable || string(l.letters[0].Payload) != "poison" || !strings.HasSuffix(l.letters[0].Text, "shard-1 at 0") || l.letters[1].Reason != NotAllowed {
+	if len(l.letters) != 2 || l.letters[0].Reason != ingest.Undecodable || string(l.letters[0].Payload) != "poison" || !strings.HasSuffix(l.letters[0].Text, "shard-1 at 0") || l.letters[1].Reason != ingest.NotAllowed {
 		t.Errorf("refused: %+v", l.letters)
 	}
 }

@@ -13,9 +13,6 @@ import (
 	"github.com/telltale-iot/telltale/ingest"
 )
 
-// NotAllowed is why a record of an asset is refused that the stream may not speak of.
-const NotAllowed asset.Reason = "asset-not-allowed"
-
 // errGone is data that the stream does not keep any more. A person decides how to go on.
 var errGone = errors.New("stopped: take the shard out of the checkpoint to go on without it")
 
@@ -288,8 +285,8 @@ func (h *shard) decode(ctx context.Context, m ingest.Message) ([]asset.Reading, 
 			return nil, bad
 		case err == nil:
 			for _, r := range all {
-				if len(h.s.assets) > 0 && !h.s.assets[r.Asset] {
-					return nil, &asset.Invalid{Reason: NotAllowed, Where: string(r.Asset), Text: "this stream may not speak of it: want one of assets in the configuration"}
+				if !h.s.opt.Assets.Allows(r.Asset) {
+					return nil, &asset.Invalid{Reason: ingest.NotAllowed, Where: string(r.Asset), Text: "this stream may not speak of it: want one of assets in the configuration"}
 				}
 			}
 			return all, nil

@@ -34,7 +34,6 @@ type Options struct {
 // one goroutine; everything else may come from others.
 type Source struct {
 	opt     Options
-	assets  map[asset.ID]bool // that may be spoken of; empty: all
 	client  *kinesis.Client
 	meter   *ingest.Meter
 	queue   chan item
@@ -96,13 +95,10 @@ func Open(ctx context.Context, opt Options) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{
-		opt: opt, assets: map[asset.ID]bool{}, client: client, meter: cmp.Or(opt.Meter, ingest.NewMeter("kinesis", "kinesis "+opt.Region+"/"+opt.Name)),
+		opt: opt, client: client, meter: cmp.Or(opt.Meter, ingest.NewMeter("kinesis", "kinesis "+opt.Region+"/"+opt.Name)),
 		queue: make(chan item, opt.Queue), offset: opt.Base, kept: kept,
 		latest:  opt.Start == Latest && len(kept.Shards) == 0,
 		reading: map[string]bool{}, read: map[string]bool{}, troubles: map[string]error{},
-	}
-	for _, id := range opt.Assets {
-		s.assets[id] = true
 	}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.readers.Go(func() { s.watch(ctx) })

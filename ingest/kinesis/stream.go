@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"strconv"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -22,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
-	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
 )
 
 // Stream is where a stream is. Who we are comes from the environment, AWS's own files or the
@@ -36,9 +35,9 @@ type Stream struct {
 // Consume is what is read of a stream.
 type Consume struct {
 	Stream     `yaml:",inline"`
-	Checkpoint string     `yaml:"checkpoint"`       // file that keeps how far each shard was read; made when it is not there
-	Assets     []asset.ID `yaml:"assets,omitempty"` // that the stream may speak of; default: all
-	Start      string     `yaml:"start,omitempty"`  // where to begin without a checkpoint: Earliest or Latest; default Earliest
+	Checkpoint string       `yaml:"checkpoint"`       // file that keeps how far each shard was read; made when it is not there
+	Assets     ingest.Allow `yaml:"assets,omitempty"` // that the stream may speak of; default: all
+	Start      string       `yaml:"start,omitempty"`  // where to begin without a checkpoint: Earliest or Latest; default Earliest
 }
 
 // Produce is where records are sent.
@@ -78,10 +77,8 @@ func (c Consume) Validate() error {
 	if c.Checkpoint == "" {
 		bad = append(bad, errors.New(`checkpoint: "" is not allowed: want the name of a file`))
 	}
-	for i, id := range c.Assets {
-		if !isAsset(string(id)) {
-			bad = append(bad, fmt.Errorf("assets[%d]: %s is not allowed: want 1–100 characters", i, strconv.Quote(string(id))))
-		}
+	if err := c.Assets.Validate(); err != nil {
+		bad = append(bad, fmt.Errorf("assets: %w", err))
 	}
 	if start := cmp.Or(c.Start, Earliest); start != Earliest && start != Latest {
 		bad = append(bad, fmt.Errorf("start: %q is not allowed: want earliest or latest", c.Start))

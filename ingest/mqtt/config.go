@@ -30,7 +30,7 @@ type Config struct {
 	InFlight     int           `yaml:"in_flight,omitempty"`     // messages that the broker sends before it waits for an acknowledgement, as it is set there; default: not known
 	Queue        int           `yaml:"queue,omitempty"`         // messages received and not read; default 65535. When it is full the broker has to wait
 	MaxPacket    int           `yaml:"max_packet,omitempty"`    // bytes; a longer message is refused unread; default 32 MiB
-	Assets       []string      `yaml:"assets,omitempty"`        // that messages may be of; default: all
+	Assets       ingest.Allow  `yaml:"assets,omitempty"`        // that messages may be of; default: all
 }
 
 // Bounds of a configuration.
@@ -95,8 +95,8 @@ func (c Config) Validate() error {
 	check(c.InFlight >= 0 && c.InFlight <= 65535, "in_flight", c.InFlight, "1 to 65535")
 	check(c.Queue > 0 && c.Queue <= maxQueue, "queue", c.Queue, fmt.Sprint("1 to ", maxQueue))
 	check(c.MaxPacket >= leastPacket && c.MaxPacket <= maxPacket, "max_packet", c.MaxPacket, fmt.Sprint(leastPacket, " to ", maxPacket))
-	for i, a := range c.Assets {
-		check(a != "", fmt.Sprintf("assets[%d]", i), `""`, "the ID of an asset")
+	if err := c.Assets.Validate(); err != nil {
+		bad = append(bad, fmt.Errorf("assets: %w", err))
 	}
 	return errors.Join(append(bad, c.checkTopics()...)...)
 }
