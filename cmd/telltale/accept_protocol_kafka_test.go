@@ -99,7 +99,7 @@ func servesTopic(ctx context.Context, brokers []string, topic string) error {
 			if o, ok := ends.Lookup(topic, 0); ok && o.Err == nil {
 				return nil
 			}
-			err = fmt.Errorf("topic: %v", ends.Error())
+			err = fmt.Errorf("topic: %w", ends.Error())
 		}
 		if !ingest.Sleep(ctx, 100*time.Millisecond) {
 			return fmt.Errorf("kafka is not there: %w", err)

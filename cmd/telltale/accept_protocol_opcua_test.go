@@ -40,8 +40,7 @@ func TestAcceptProtocolOPCUA(t *testing.T) {
 	began := kept[0].at // what was there before the first one was nobody's to read
 	var sent []sentReading
 	done := map[int64]bool{}
-	lines := strings.Split(strings.TrimSpace(string(bytesOf(t, log))), "\n")
-	for _, line := range lines {
+	for line := range strings.Lines(string(bytesOf(t, log))) {
 		var what string
 		var row int
 		var ns int64
