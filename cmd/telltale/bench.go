@@ -52,6 +52,7 @@ func benchStages() []benchStage {
 		{"ingest", (*benchmark).ingest},
 		{"flow", (*benchmark).flow},
 		{"store", (*benchmark).store},
+		{"gateway", (*benchmark).gateway},
 		{"models", (*benchmark).models},
 		{"scale", (*benchmark).scale},
 		{"physics", (*benchmark).physics},
@@ -74,6 +75,7 @@ func benchCommand() *cobra.Command {
 			"  ingest    payloads of every format to readings, raw and packed waveforms with their sizes\n" +
 			"  flow      readings of a simulated farm to committed risks, store included\n" +
 			"  store     keeping what such a flow caused\n" +
+			"  gateway   the role while its cluster is away for ten minutes of 200 turbines, and afterwards\n" +
 			"  models    an LSTM alone, through the scorer, and under the load of 2000 assets with 200 swaps\n" +
 			"  scale     cost of a sample with 10, 200 and 2000 assets, and what these keep in memory\n" +
 			"  physics   reduced-order models of 200 turbines in time; a step of each law\n",

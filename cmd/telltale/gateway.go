@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type gateway struct {
 	ids   []asset.ID // whose loss it may be where a record does not say
 	log   *slog.Logger
 
+	packer
 	sendTime time.Duration // of one attempt; default 1 min
 	pause    ingest.Backoff
 
@@ -37,6 +39,8 @@ type gateway struct {
 	sent     atomic.Int64           // records
 	rejected atomic.Int64           // records
 	away     atomic.Pointer[string] // why the cluster takes nothing; nil: it does
+
+	letters *ingest.Letters // of what the cluster rejected; nil: it is not kept
 }
 
 // backbone is where a gateway's messages go.
@@ -64,12 +68,17 @@ func gatewayOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, 
 		return err
 	}
 	defer s.Close() //nolint:errcheck // everything accepted is on disk already
-	out, err := openBackbone(c, log)
+	out, err := openBackbone(ctx, c, log)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	g := &gateway{spool: s, out: out, ids: w.ids, log: log}
+	letters, err := ingest.OpenLetters(filepath.Join(conf.Data, "rejected"), 0)
+	if err != nil {
+		return err
+	}
+	defer letters.Close() //nolint:errcheck // each letter is written when it is put
+	g := &gateway{spool: s, out: out, ids: w.ids, log: log, letters: letters}
 	if st := s.Status(); st.Torn > 0 || st.Repeats {
 		log.Warn("spool was not closed", "bytes cut off", st.Torn, "records come again", st.Repeats)
 	}
@@ -139,10 +148,10 @@ func (g *gateway) collect(ctx context.Context, src pipeline.Source) error {
 			g.readings.Add(int64(len(records)))
 			src.Ack(at)
 		}
-		if errors.Is(err, io.EOF) || ctx.Err() != nil {
+		switch {
+		case errors.Is(err, io.EOF), ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}
@@ -154,7 +163,7 @@ func (g *gateway) gather(ctx context.Context, src pipeline.Source) (records []sp
 	if err != nil {
 		return nil, at, err
 	}
-	records = append(records, record(r))
+	records = append(records, g.record(r))
 	moment, cancel := context.WithTimeout(ctx, gatherTime)
 	defer cancel()
 	for size := len(records[0].Payload); len(records) < gatherRecords && size < gatherBytes; {
@@ -166,7 +175,7 @@ func (g *gateway) gather(ctx context.Context, src pipeline.Source) (records []sp
 			return records, at, err
 		}
 		at = p
-		records = append(records, record(r))
+		records = append(records, g.record(r))
 		size += len(records[len(records)-1].Payload)
 	}
 	return records, at, nil
@@ -265,11 +274,28 @@ func (g *gateway) send(ctx context.Context, messages []ingest.Message) (map[int]
 	return g.out.Send(ctx, messages)
 }
 
+// rejectedLetter is a message in the form in which it can be sent again.
+func rejectedLetter(m ingest.Message, why error) ingest.DeadLetter {
+	headers := maps.Clone(m.Headers)
+	headers["asset"] = string(m.Asset)
+	if m.Channel != "" {
+		headers[channelHeader] = m.Channel
+	}
+	m.Headers = headers
+	return m.Letter("gateway", time.Now(), &asset.Invalid{Reason: rejectedReason, Where: string(m.Asset), Text: why.Error()})
+}
+
+// rejectedReason is why a message came back from the cluster.
+const rejectedReason asset.Reason = "rejected"
+
 // instead are gaps in the place of messages that nobody takes.
 func (g *gateway) instead(messages []ingest.Message, rejected map[int]error) (gaps []ingest.Message) {
 	for i, why := range rejected {
 		m := messages[i]
 		g.lose(string(m.Asset), why)
+		if g.letters != nil {
+			g.letters.Put(rejectedLetter(m, why))
+		}
 		if m.Headers[gapHeader] == "" { // not for ever
 			t, _ := time.Parse(time.RFC3339Nano, m.Headers[timeHeader])
 			gaps = append(gaps, gapMessage(m.Asset, t, t, why))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/ingest/kafka"
+	"github.com/telltale-iot/telltale/ingest/kinesis"
 )
 
 // gatewayConfig is for the role that carries readings to a cluster.
@@ -19,7 +20,8 @@ type gatewayConfig struct {
 	MaxAge   time.Duration `yaml:"max_age,omitempty"`   // what waits longer is dropped, and told; default 168h
 	Drain    time.Duration `yaml:"drain,omitempty"`     // time to pass on what waits when the gateway is stopped; default 10s
 
-	Kafka *kafka.Produce `yaml:"kafka,omitempty"`
+	Kafka   *kafka.Produce   `yaml:"kafka,omitempty"`
+	Kinesis *kinesis.Produce `yaml:"kinesis,omitempty"` // in its place
 }
 
 const (
@@ -38,12 +40,20 @@ func (c gatewayConfig) Validate() error {
 	check(c.MaxBytes == 0 || c.MaxBytes >= leastSpool, "max_bytes", c.MaxBytes, "at least 64MiB, as in 10GiB")
 	check(c.MaxAge == 0 || c.MaxAge >= time.Minute, "max_age", c.MaxAge, "at least 1m")
 	check(c.Drain >= 0 && c.Drain <= 10*time.Minute, "drain", c.Drain, "0 to 10m")
-	if c.Kafka != nil {
-		if err := c.Kafka.Validate(); err != nil {
-			for line := range strings.SplitSeq(err.Error(), "\n") {
-				bad = append(bad, errors.New("kafka."+line))
-			}
+	check(c.Kafka == nil || c.Kinesis == nil, "kinesis", "a stream beside a topic", "one of them")
+	inside := func(section string, err error) {
+		if err == nil {
+			return
 		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			bad = append(bad, errors.New(section+"."+line))
+		}
+	}
+	if c.Kafka != nil {
+		inside("kafka", c.Kafka.Validate())
+	}
+	if c.Kinesis != nil {
+		inside("kinesis", c.Kinesis.Validate())
 	}
 	return errors.Join(bad...)
 }

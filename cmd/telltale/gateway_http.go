@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/telltale-iot/telltale/api"
+	"github.com/telltale-iot/telltale/asset"
 )
 
 // listen serves health, readiness, metrics and the sources until ctx ends.
@@ -62,6 +66,19 @@ func (g *gateway) handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/sources", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"sources": g.sources()})
 	})
+	mux.HandleFunc("GET /api/v1/dead-letters", func(w http.ResponseWriter, r *http.Request) {
+		limit, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("limit"), "100"))
+		if err != nil || limit < 1 || limit > 1000 {
+			answer(w, http.StatusBadRequest, map[string]string{"error": "limit: want 1 to 1000"})
+			return
+		}
+		letters, err := g.deadLetters(asset.Reason(r.URL.Query().Get("reason")), limit)
+		if err != nil {
+			answer(w, http.StatusInternalServerError, map[string]string{"error": oneLine(err)})
+			return
+		}
+		answer(w, http.StatusOK, map[string]any{"dead_letters": letters})
+	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metric, promhttp.HandlerOpts{}))
 	return mux
 }
@@ -84,6 +101,27 @@ func (g *gateway) sources() []api.Source {
 		return in.Sources()
 	}
 	return []api.Source{}
+}
+
+// deadLetters are what was refused on the way in and rejected on the way out, the newest first.
+func (g *gateway) deadLetters(reason asset.Reason, limit int) (all []api.DeadLetter, err error) {
+	all = []api.DeadLetter{}
+	if in := g.intake.Load(); in != nil && in.letters != nil {
+		if all, err = in.DeadLetters(reason, limit); err != nil {
+			return nil, err
+		}
+	}
+	if g.letters != nil {
+		rejected, err := g.letters.Newest(reason, limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range rejected {
+			all = append(all, api.DeadLetter(l))
+		}
+	}
+	slices.SortStableFunc(all, func(a, b api.DeadLetter) int { return b.Time.Compare(a.Time) })
+	return all[:min(limit, len(all))], nil
 }
 
 // gatewayMetrics are the figures of a gateway as Prometheus reads them.

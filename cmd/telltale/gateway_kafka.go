@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 
 	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/ingest/kafka"
+	"github.com/telltale-iot/telltale/ingest/kinesis"
 )
 
 // closingBackbone is a backbone with a connection.
@@ -17,8 +19,16 @@ type closingBackbone interface {
 
 // openBackbone makes the one that the configuration names; it connects when there is
 // something to send.
-func openBackbone(c gatewayConfig, log *slog.Logger) (closingBackbone, error) {
-	p, err := kafka.NewProducer(kafka.ProducerOptions{Produce: *c.Kafka, Lost: func(err error) { log.Warn("cluster", "error", err) }})
+func openBackbone(ctx context.Context, c gatewayConfig, log *slog.Logger) (closingBackbone, error) {
+	lost := func(err error) { log.Warn("cluster", "error", err) }
+	if c.Kinesis != nil {
+		p, err := kinesis.NewProducer(ctx, kinesis.ProducerOptions{Produce: *c.Kinesis, Lost: lost})
+		if err != nil {
+			return nil, err
+		}
+		return kinesisBackbone{p, &ingest.WaveCodec{}}, nil
+	}
+	p, err := kafka.NewProducer(kafka.ProducerOptions{Produce: *c.Kafka, Lost: lost})
 	if err != nil {
 		return nil, err
 	}
@@ -42,19 +52,20 @@ func rejections(err error) (rejected map[int]error, other error) {
 	if err == nil {
 		return nil, nil
 	}
-	if r, ok := err.(*kafka.Rejected); ok { //nolint:errorlint // each part of the tree is looked at by itself
+	switch r := err.(type) { //nolint:errorlint // each part of the tree is looked at by itself
+	case *kafka.Rejected:
+		return map[int]error{r.Index: r.Err}, nil
+	case *kinesis.Rejected:
 		return map[int]error{r.Index: r.Err}, nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // as above
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return nil, err
 	}
 	rejected = map[int]error{}
 	for _, part := range joined.Unwrap() {
 		no, err := rejections(part)
-		for i, why := range no {
-			rejected[i] = why
-		}
+		maps.Copy(rejected, no)
 		other = errors.Join(other, err)
 	}
 	return rejected, other

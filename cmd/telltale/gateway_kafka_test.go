@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/ingest/kafka"
+	"github.com/telltale-iot/telltale/ingest/kinesis"
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 )
 
@@ -74,7 +76,7 @@ gateway:
 		t.Fatal(err)
 	}
 	url := strings.TrimSuffix(strings.TrimPrefix(line, "telltale: gateway listening on "), ",")
-	eventually(t, "the sources are open", func() bool { code, _ := fetch(t, url+"/readyz"); return code == 200 })
+	eventually(t, "the source is up", func() bool { _, body := fetch(t, url+"/api/v1/sources"); return strings.Contains(body, `"up":true`) })
 
 	p, err := mqtt.NewPublisher(t.Context(), mqtt.Options{Config: mqtt.Config{URL: broker.URL(), ClientID: "plant"}})
 	if err != nil {
@@ -113,5 +115,33 @@ gateway:
 	complete(t, got, readings)
 	if _, body := fetch(t, url+"/api/v1/sources"); !strings.Contains(body, `"readings":600`) {
 		t.Errorf("sources: %s", body)
+	}
+}
+
+// What goes to a stream says by itself what headers say elsewhere.
+func TestGatewaysPayloadsNeedNoHeadersInAStream(t *testing.T) {
+	var p packer
+	out := kinesisBackbone{waves: &ingest.WaveCodec{}}
+	var decoder ingest.Payloads
+	for i := range 5 {
+		m := message(p.record(fieldReading(i)))
+		got, err := decoder.Decode(t.Context(), ingest.Message{Asset: m.Asset, Payload: out.withoutHeaders(m)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fieldReading(i); len(got) != 1 || !reflect.DeepEqual(got[0], want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+func TestGatewayTellsRejectedRecordsFromAnAbsentCluster(t *testing.T) {
+	away := errors.New("away")
+	no, err := rejections(errors.Join(&kafka.Rejected{Index: 3, Err: io.ErrShortWrite}, errors.Join(&kafka.Rejected{Index: 5, Err: io.EOF}, away), &kinesis.Rejected{Index: 7, Err: io.EOF}))
+	if len(no) != 3 || !errors.Is(no[3], io.ErrShortWrite) || !errors.Is(no[5], io.EOF) || !errors.Is(no[7], io.EOF) || !errors.Is(err, away) {
+		t.Errorf("rejected %v, error %v", no, err)
+	}
+	if no, err := rejections(nil); no != nil || err != nil {
+		t.Errorf("nothing: %v, %v", no, err)
 	}
 }

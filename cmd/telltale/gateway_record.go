@@ -19,15 +19,18 @@ const (
 	typeWave     = "application/vnd.telltale.wave"
 )
 
-// record is a reading on its way: a waveform by itself as a raw one, which is the
-// smallest, anything else as Protobuf, which holds all of it.
-func record(r asset.Reading) spool.Record {
+// packer turns readings into records.
+type packer struct{ waves ingest.WaveCodec }
+
+// record is a reading on its way: a waveform by itself as a packed one, which is the
+// smallest, anything else, or with a count of its sender, as Protobuf, which holds all of it.
+func (c *packer) record(r asset.Reading) spool.Record {
 	out := spool.Record{Key: string(r.Asset), Time: r.Time, Headers: []spool.Header{{Name: timeHeader, Value: r.Time.UTC().Format(time.RFC3339Nano)}}}
 	if r.Event != nil && r.Event.Kind == ingest.GapEvent {
 		out.Headers = append(out.Headers, spool.Header{Name: gapHeader, Value: "true"})
 	}
 	if r.Wave != nil && len(r.Points) == 0 && r.Event == nil && r.Seq == 0 {
-		out.Payload = ingest.EncodeWave(nil, *r.Wave, 0)
+		out.Payload = c.waves.Encode(nil, *r.Wave, 0)
 		out.Headers = append(out.Headers, spool.Header{Name: typeHeader, Value: typeWave}, spool.Header{Name: channelHeader, Value: r.Wave.Channel})
 		return out
 	}
@@ -57,5 +60,5 @@ func gapMessage(id asset.ID, from, to time.Time, why error) ingest.Message {
 	case to.IsZero():
 		to = from
 	}
-	return message(record(ingest.Gap(id, from, to, "gateway", why)))
+	return message((&packer{}).record(ingest.Gap(id, from, to, "gateway", why)))
 }

@@ -54,8 +54,8 @@ func (r role) wire(path string) (*works, *config, error) {
 
 // checkGateway says what the gateway lacks.
 func (c *config) checkGateway() error {
-	if c.Gateway.Kafka == nil {
-		return errors.New(c.path + ": gateway.kafka: is missing: want brokers and topic of the cluster that readings go to")
+	if c.Gateway.Kafka == nil && c.Gateway.Kinesis == nil {
+		return errors.New(c.path + ": gateway: is empty: want kafka or kinesis, where readings go to")
 	}
 	return nil
 }

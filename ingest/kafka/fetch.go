@@ -27,12 +27,13 @@ type fetch struct {
 
 // fetched is the answer for one partition.
 type fetched struct {
-	code    kafka.Error // 0: none
-	high    int64       // offset after the last one that is committed in the cluster
-	stable  int64       // offset after the last one that is in no open transaction
-	first   int64       // offset of the first one that is kept
-	aborted []aborted
-	records []byte // batches one after the other; the last may be cut off
+	throttle time.Duration // the broker reads nothing of us for so long
+	code     kafka.Error   // 0: none
+	high     int64         // offset after the last one that is committed in the cluster
+	stable   int64         // offset after the last one that is in no open transaction
+	first    int64         // offset of the first one that is kept
+	aborted  []aborted
+	records  []byte // batches one after the other; the last may be cut off
 }
 
 // aborted is a transaction that came to nothing.
@@ -128,8 +129,8 @@ func (f *fetch) answer(r *io.LimitedReader) (*fetched, error) {
 	if id := w.int32(); w.err == nil && id != correlation {
 		return nil, fmt.Errorf("it is to request %#x", id)
 	}
-	w.int32() // throttled for so long
-	a := &fetched{code: kafka.Error(w.int16())}
+	throttle := time.Duration(w.int32()) * time.Millisecond
+	a := &fetched{throttle: throttle, code: kafka.Error(w.int16())}
 	w.int32() // session
 	if a.code != 0 {
 		return a, w.err

@@ -33,7 +33,7 @@ const commits = "commit of offsets"
 
 const (
 	commitEvery = time.Second
-	watchEvery  = 5 * time.Second // for partitions that are added to a topic
+	watchEvery  = 2 * time.Second // for partitions that are added to a topic
 )
 
 // run takes part in one generation after the other until ctx ends.

@@ -174,13 +174,13 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Fatalf("30 s went by and not: %s", what)
 }
 
-func admin(t *testing.T, c Cluster) *kadm.Client {
-	t.Helper()
+func admin(tb testing.TB, c Cluster) *kadm.Client {
+	tb.Helper()
 	k, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(k.Close)
+	tb.Cleanup(k.Close)
 	return kadm.NewClient(k)
 }
 
@@ -196,6 +196,13 @@ func newTopic(t *testing.T, at Cluster, partitions int32, config map[string]stri
 		t.Fatal(err)
 	}
 	return name
+}
+
+func create(b *testing.B, at Cluster, name string) {
+	b.Helper()
+	if _, err := admin(b, at).CreateTopic(b.Context(), 1, 1, nil, name); err != nil {
+		b.Fatal(err)
+	}
 }
 
 var topics atomic.Int64

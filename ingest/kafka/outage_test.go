@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -197,5 +198,64 @@ func TestALogThatEndsBeforeWhatWasCommittedStopsThePartition(t *testing.T) {
 				t.Errorf("then it read %s of another log", say(r))
 			}
 		})
+	}
+}
+
+func TestABrokersBrakeIsObeyed(t *testing.T) {
+	t.Parallel()
+	c, at := cluster(t, kfake.SeedTopics(1, "telemetry"))
+	var mu sync.Mutex
+	var asked []time.Time
+	c.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		if asked = append(asked, time.Now()); len(asked) > 1 {
+			return nil, nil, false
+		}
+		answer := r.ResponseKind().(*kmsg.FetchResponse)
+		answer.ThrottleMillis = 800
+		answer.Topics = []kmsg.FetchResponseTopic{{Topic: "telemetry", Partitions: []kmsg.FetchResponseTopicPartition{kmsg.NewFetchResponseTopicPartition()}}}
+		return answer, nil, true
+	})
+	send(t, producer(t, Produce{Cluster: at, Topic: "telemetry"}), reading("a", 0))
+	s, _ := open(t, Options{Consume: Consume{Cluster: at, Topics: []string{"telemetry"}, Group: "g"}})
+	take(t, s, 1)
+	mu.Lock()
+	defer mu.Unlock()
+	if waited := asked[1].Sub(asked[0]); waited < 800*time.Millisecond {
+		t.Errorf("it asked again after %s, the broker said 800 ms", waited)
+	}
+}
+
+func TestADamagedBatchIsRefusedAsOne(t *testing.T) {
+	t.Parallel()
+	c, at := cluster(t)
+	topic := newTopic(t, at, 1, nil)
+	send(t, producer(t, Produce{Cluster: at, Topic: topic}), reading("a", 0), reading("a", 1), reading("a", 2))
+	bad := written(0, 2, 0, append(one(0, reading("a", 0).Payload), one(1, reading("a", 1).Payload)...))
+	bad[len(bad)-5] ^= 1
+	asked := 0
+	c.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if r.(*kmsg.FetchRequest).Topics[0].Partitions[0].FetchOffset != 0 {
+			return nil, nil, false
+		}
+		asked++
+		answer := r.ResponseKind().(*kmsg.FetchResponse)
+		p := kmsg.NewFetchResponseTopicPartition()
+		p.HighWatermark, p.LastStableOffset, p.RecordBatches = 3, 3, bad
+		answer.Topics = []kmsg.FetchResponseTopic{{Topic: topic, Partitions: []kmsg.FetchResponseTopicPartition{p}}}
+		return answer, nil, true
+	})
+	s, l := open(t, Options{Consume: Consume{Cluster: at, Topics: []string{topic}, Group: topic}})
+	if got, _ := next(t, s); got != "a 2" {
+		t.Errorf("arrived %s, want what follows the batch", got)
+	}
+	if asked != 2 {
+		t.Errorf("it was asked for %d times, want another time in case it was damaged on the way", asked)
+	}
+	if len(l.letters) != 1 || !slices.Equal(l.letters[0].Payload, bad) || l.letters[0].Reason != ingest.Undecodable || !strings.Contains(l.letters[0].Text, "messages 0 to 1: the batch is not what its producer wrote") {
+		t.Errorf("refused: %+v", l.letters)
 	}
 }

@@ -192,6 +192,9 @@ func (p *partition) follow(ctx context.Context) error {
 		p.s.mu.Lock()
 		p.read, p.end = p.next, a.stable
 		p.s.mu.Unlock()
+		if a.throttle > 0 && !ingest.Sleep(ctx, min(a.throttle, answerTimeout)) { // a quota
+			return ctx.Err()
+		}
 		switch {
 		case p.next > before || a.stable <= p.next:
 			moved = time.Now()
@@ -253,7 +256,7 @@ func (p *partition) take(ctx context.Context, a *fetched) error {
 			return nil // it comes as the first one of the next answer
 		}
 		if b.first > p.next {
-			p.hole(ctx, b.first-p.next)
+			p.hole(ctx, p.next, b.first-p.next)
 			p.next = b.first
 		}
 		if err := p.batch(ctx, b, a.high); err != nil {
@@ -265,12 +268,12 @@ func (p *partition) take(ctx context.Context, a *fetched) error {
 
 // hole counts messages that the log has offsets for and does not have. Compaction makes
 // them, and nothing else should.
-func (p *partition) hole(ctx context.Context, n int64) {
+func (p *partition) hole(ctx context.Context, from, n int64) {
 	if p.s.isCompacted(ctx, p.topic) {
 		return
 	}
 	p.s.mu.Lock()
 	p.holes += n
 	p.s.mu.Unlock()
-	p.s.opt.Lost(fmt.Errorf("%s: %s: %d messages from %d on are not there and the topic is not compacted", p.s.meter.Name(), p.place, n, p.next))
+	p.s.opt.Lost(fmt.Errorf("%s: %s: %d messages from %d on are not there and the topic is not compacted", p.s.meter.Name(), p.place, n, from))
 }

@@ -85,6 +85,9 @@ func (p *Producer) Status() ingest.SourceStatus { return p.meter.Status(0) }
 // Close closes the connections.
 func (p *Producer) Close() { p.transport.CloseIdleConnections() }
 
+// mostLanes is to how many partitions a Send writes at once, each over a connection.
+const mostLanes = 16
+
 // Send returns when all replicas in sync have every record. What fails for now is tried
 // again until ctx ends; to send the same again after an error doubles some and loses none.
 // The error may join several, *Rejected among them.
@@ -104,8 +107,13 @@ func (p *Producer) Send(ctx context.Context, records []Record) error {
 	}
 	errs := make([]error, len(of))
 	var lanes sync.WaitGroup
+	room := make(chan struct{}, mostLanes)
 	for k, at := range slices.Sorted(maps.Keys(of)) {
-		lanes.Go(func() { errs[k] = p.sendTo(ctx, at, records, of[at]) })
+		room <- struct{}{}
+		lanes.Go(func() {
+			defer func() { <-room }()
+			errs[k] = p.sendTo(ctx, at, records, of[at])
+		})
 	}
 	lanes.Wait()
 	return errors.Join(errs...)

@@ -102,9 +102,9 @@ func TestKeysGoWhereTheJavaClientItselfPutsThem(t *testing.T) {
 	}
 }
 
-// TestKilledThreeTimes kills the broker under a producer and a consumer, which are the same
-// objects from the beginning to the end.
-func TestKilledThreeTimes(t *testing.T) {
+// TestKilledThreeTimesAndStopped kills the broker under a producer and a consumer, which are the same
+// objects from the beginning to the end, and then stops it without closing a connection.
+func TestKilledThreeTimesAndStopped(t *testing.T) {
 	t.Parallel()
 	needsApache(t)
 	b, err := newBroker(t.TempDir())
@@ -184,6 +184,20 @@ func TestKilledThreeTimes(t *testing.T) {
 		}
 		was = count()
 		eventually(t, "it goes on", func() bool { return count() > was+500 && committed() })
+	}
+	// Connections that are open and carry nothing.
+	if err := b.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is noticed", func() bool { return !s.Status().Up && !p.Status().Up })
+	if err := b.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	back, was := time.Now(), count()
+	eventually(t, "it flows again", func() bool { return count() > was+len(ids) })
+	t.Logf("stopped: flows again %.1f s after the broker goes on", time.Since(back).Seconds())
+	if took := time.Since(back); took > 10*time.Second {
+		t.Errorf("it took %s to flow again", took)
 	}
 	enough()
 	eventually(t, "all arrived", func() bool { return count() >= sent*len(ids) && sending.Err() != nil })

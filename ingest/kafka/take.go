@@ -29,7 +29,7 @@ func (p *partition) batch(ctx context.Context, b batch, high int64) error {
 		p.next = b.last + 1
 		return p.done(ctx)
 	}
-	err := error(nil)
+	err, anew := error(nil), p.next <= b.first
 	if !b.whole() {
 		err = fmt.Errorf("a batch of %d bytes: %w, which is %d", b.size, errTooLarge, p.s.opt.MaxBytes)
 	} else {
@@ -47,8 +47,8 @@ func (p *partition) batch(ctx context.Context, b batch, high int64) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if n := b.last + 1 - b.first - int64(b.count); err == nil && n > 0 {
-		p.hole(ctx, n)
+	if n := b.last + 1 - b.first - int64(b.count); err == nil && anew && n > 0 {
+		p.hole(ctx, b.first, n)
 	}
 	if errors.Is(err, errCorrupt) && p.doubt != b.first { // on the way, or in the log?
 		p.doubt = b.first

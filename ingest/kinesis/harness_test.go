@@ -74,6 +74,18 @@ func (s *stand) answer(op string, in object) object {
 			n, _ := strconv.Atoi(after)
 			at = strconv.Itoa(n + 1)
 		}
+		if since, ok := in["Timestamp"].(float64); ok {
+			for _, p := range s.shards {
+				if p.id != in["ShardId"] {
+					continue
+				}
+				n := 0
+				for n < len(p.records) && p.records[n]["ApproximateArrivalTimestamp"].(float64) < since {
+					n++
+				}
+				at = strconv.Itoa(n)
+			}
+		}
 		return object{"ShardIterator": in["ShardId"].(string) + "/" + at}
 	case "GetRecords":
 		id, at, _ := strings.Cut(in["ShardIterator"].(string), "/")

@@ -68,6 +68,33 @@ func TestWhatIsNotAcknowledgedComesAgain(t *testing.T) {
 	}
 }
 
+func TestLatestBeginsWithWhatComesAndReadsNewShardsFromTheirBeginning(t *testing.T) {
+	old := &pieces{id: "shard-1", closed: true}
+	now := &pieces{id: "shard-2", parent: "shard-1"}
+	old.add("a", reading("a", 0).Payload)
+	now.add("a", reading("a", 1).Payload)
+	stream, at := newStand(t, old, now)
+	time.Sleep(10 * time.Millisecond)
+	opt := Options{Consume: Consume{Stream: at, Checkpoint: filepath.Join(t.TempDir(), "at.json"), Start: Latest}}
+	s, _ := open(t, opt)
+	eventually(t, "it knows the shards", func() bool {
+		c, err := loadCheckpoint(opt.Checkpoint, at.Name)
+		return err == nil && len(c.Shards) == 2
+	})
+	s.Close()
+	stream.mu.Lock()
+	now.add("a", reading("a", 2).Payload)
+	now.closed = true
+	next := &pieces{id: "shard-3", parent: "shard-2"}
+	next.add("a", reading("a", 3).Payload)
+	stream.shards = append(stream.shards, next)
+	stream.mu.Unlock()
+	s, _ = open(t, opt)
+	if got, _ := take(t, s, 2); !slices.Equal(got, []string{"a 2", "a 3"}) {
+		t.Errorf("arrived %v, want what came after the first look", got)
+	}
+}
+
 func TestRefusedRecordsAreReportedAndTheShardGoesOn(t *testing.T) {
 	p := &pieces{id: "shard-1"}
 	p.add("a", []byte("poison"))

@@ -96,14 +96,19 @@ func (s *Source) start(ctx context.Context, shards []types.Shard, kept time.Dura
 	}
 	for _, x := range shards {
 		id := *x.ShardId
-		if s.reading[id] || s.kept.Shards[id].Done || waits(x.ParentShardId) || waits(x.AdjacentParentShardId) {
+		if s.reading[id] || s.kept.Shards[id].Done || !s.latest && (waits(x.ParentShardId) || waits(x.AdjacentParentShardId)) {
 			continue
 		}
 		s.reading[id] = true
-		_, known := s.kept.Shards[id]
-		r := &shard{s: s, id: id, at: s.kept.Shards[id], kept: kept, known: known, child: x.ParentShardId != nil}
+		at, known := s.kept.Shards[id]
+		if s.latest && !known {
+			at, known = place{Until: time.Now().UTC()}, true
+			s.kept.Shards[id], s.changed = at, true // the same latest when we start again
+		}
+		r := &shard{s: s, id: id, at: at, kept: kept, known: known}
 		s.readers.Go(func() { r.run(ctx) })
 	}
+	s.latest = false // what appears from now on came out of those that are there
 }
 
 // shard is read by one goroutine.
@@ -112,7 +117,6 @@ type shard struct {
 	id    string
 	at    place // that was read
 	known bool  // it is in the checkpoint
-	child bool  // it came out of another: it begins where that ended
 	kept  time.Duration
 	told  time.Time // when the checkpoint last heard that the end was reached
 }
@@ -148,8 +152,8 @@ func (h *shard) run(ctx context.Context) {
 	}
 }
 
-// iterator is where to go on from. A stream that was never read is begun where the
-// configuration says, but a shard that came out of another is new from its beginning.
+// iterator is where to go on from. A shard that the checkpoint does not know is read from
+// its beginning.
 func (h *shard) iterator(ctx context.Context) (*string, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -158,9 +162,6 @@ func (h *shard) iterator(ctx context.Context) (*string, error) {
 	case h.at.After != "":
 		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &h.at.After
 	case h.known && !h.at.Until.IsZero():
-		in.ShardIteratorType, in.Timestamp = types.ShardIteratorTypeAtTimestamp, &h.at.Until
-	case h.s.opt.Start == Latest && !h.child:
-		h.at.Until, h.known = time.Now().UTC(), true // the same latest when it has to be tried again
 		in.ShardIteratorType, in.Timestamp = types.ShardIteratorTypeAtTimestamp, &h.at.Until
 	}
 	out, err := h.s.client.GetShardIterator(ctx, in)

@@ -51,6 +51,7 @@ type Source struct {
 	read     map[string]bool // shards of which all is in the queue, or was
 	troubles map[string]error
 	listed   bool // the list of shards was had
+	latest   bool // the shards that are there begin with what comes
 }
 
 // item is a reading of a shard, or the end of a record without one.
@@ -97,6 +98,7 @@ func Open(ctx context.Context, opt Options) (*Source, error) {
 	s := &Source{
 		opt: opt, assets: map[asset.ID]bool{}, client: client, meter: cmp.Or(opt.Meter, ingest.NewMeter("kinesis", "kinesis "+opt.Region+"/"+opt.Name)),
 		queue: make(chan item, opt.Queue), offset: opt.Base, kept: kept,
+		latest:  opt.Start == Latest && len(kept.Shards) == 0,
 		reading: map[string]bool{}, read: map[string]bool{}, troubles: map[string]error{},
 	}
 	for _, id := range opt.Assets {

@@ -18,6 +18,7 @@ type fakeDisk struct {
 	synced map[string]*inode // as a crash leaves them
 	room   int               // bytes that files may hold in all; below 0: without bound
 	syncs  int
+	bad    int64                       // place in the last segment that cannot be read; 0: none
 	fail   func(op, name string) error // asked before each operation; nil: none fails
 }
 
@@ -110,6 +111,12 @@ func (d *fakeDisk) disk() *disk {
 func (f *inode) ReadAt(b []byte, at int64) (int, error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
+	if err := f.disk.try("read", f.name); err != nil {
+		return 0, err
+	}
+	if bad := f.disk.bad; bad > 0 && f.name == f.disk.lastSegment() && at <= bad && bad < at+int64(len(b)) {
+		return 0, syscall.EIO
+	}
 	if at >= int64(len(f.data)) {
 		return 0, io.EOF
 	}

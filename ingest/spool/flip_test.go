@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -124,6 +125,57 @@ func TestADamagedFileOfLossesIsALoss(t *testing.T) {
 			t.Fatalf("%s: nothing is said to be lost", what)
 		}
 	})
+}
+
+// A place that cannot be read is tried again, and given up as the damage it is; what lies
+// around it comes back.
+func TestAPlaceThatCannotBeReadIsDamageInTheEnd(t *testing.T) {
+	d := newFakeDisk()
+	s := d.spool(t, Options{})
+	for n := range 8 {
+		r := numbered("a", n)
+		r.Payload = append(r.Payload, make([]byte, 5000)...)
+		if err := s.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.bad = 64 + 3*5100
+	if _, err := s.look(Limit{Records: 100, Bytes: 1 << 20}); err == nil {
+		t.Fatal("the first attempt says nothing of a place that cannot be read")
+	}
+	d.bad = 0
+	if b, err := s.look(Limit{Records: 100, Bytes: 1 << 20}); err != nil || len(b.Records) != 8 || b.Lost != nil {
+		t.Fatalf("it could be read again: %d records, %v, %v", len(b.Records), b.Lost, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.bad = 64 + 3*5100
+	s = d.spool(t, Options{})
+	var b Batch
+	err := errors.New("not tried")
+	for try := 0; err != nil && try < readTries; try++ {
+		b, err = s.look(Limit{Records: 100, Bytes: 1 << 20})
+	}
+	if err != nil || len(b.Records) < 3 || len(b.Records) > 4 {
+		t.Fatalf("%d records, %v", len(b.Records), err)
+	}
+	if err := s.Done(b.End); err != nil {
+		t.Fatal(err)
+	}
+	for range readTries {
+		if c, err := s.look(Limit{Records: 100, Bytes: 1 << 20}); err == nil {
+			var missing uint64
+			for _, x := range c.Lost {
+				missing += x.Records
+			}
+			if missing < 1 || missing > 2 || len(b.Records)+len(c.Records)+int(missing) != 8 {
+				t.Errorf("%d and %d records, lost %v", len(b.Records), len(c.Records), c.Lost)
+			}
+			return
+		}
+	}
+	t.Error("it is not given up")
 }
 
 // A version that is not known is another program's to read.

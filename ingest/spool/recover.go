@@ -115,6 +115,9 @@ func (s *Spool) end(synced uint64) (uint64, error) {
 	scan := scanner{f: f, salt: last.salt, limit: size}
 	for at := int64(segmentStart); ; {
 		r, ok, err := scan.next(at, true)
+		for try := 1; err != nil && try < readTries; try++ {
+			r, ok, err = scan.next(at, true)
+		}
 		if err != nil {
 			return 0, err
 		}

@@ -15,7 +15,17 @@ type scanner struct {
 	limit int64 // nothing is read from there on
 	room  []byte
 	from  int64 // place of room in the file
+
+	badAt int64 // where reading failed the last time
+	bad   int   // how often in succession
 }
+
+// A place that cannot be read may be a disk that comes back. After so many attempts, on a
+// disk that gives other places, it is lost: zeros stand for it then, which are no record.
+const (
+	readTries = 5
+	readPiece = 4096
+)
 
 // windowBytes are read at a time; a larger record takes as much as it needs.
 const windowBytes = 256 << 10
@@ -46,13 +56,44 @@ func (s *scanner) bytes(at int64, n int) ([]byte, error) {
 	got, err := s.f.ReadAt(s.room[:want], at)
 	s.room, s.from = s.room[:got], at
 	if err != nil && !errors.Is(err, io.EOF) {
-		s.room = s.room[:0]
-		return nil, fmt.Errorf("read: %w", err)
+		if got, err = s.insist(at, want, err); err != nil {
+			s.room = s.room[:0]
+			return nil, fmt.Errorf("read: %w", err)
+		}
+		s.room = s.room[:got]
 	}
 	if got < n {
 		return nil, nil
 	}
 	return s.room[:n], nil
+}
+
+// insist reads piece by piece what could not be read as a whole.
+func (s *scanner) insist(at int64, want int, err error) (int, error) {
+	if s.bad > 0 && s.badAt != at {
+		s.bad = 0
+	}
+	s.badAt = at
+	if s.bad++; s.bad < readTries {
+		return 0, err
+	}
+	var header [segmentStart]byte
+	if _, err := s.f.ReadAt(header[:], 0); err != nil {
+		return 0, err
+	}
+	room := s.room[:want]
+	for n := 0; n < want; {
+		piece := room[n:min(n+readPiece, want)]
+		got, err := s.f.ReadAt(piece, at+int64(n))
+		if errors.Is(err, io.EOF) {
+			return n + got, nil
+		}
+		if err != nil {
+			clear(piece)
+		}
+		n += len(piece)
+	}
+	return want, nil
 }
 
 // seek begins at another file, or again.
