@@ -40,7 +40,7 @@ func TestAcceptProtocolOPCUA(t *testing.T) {
 	began := kept[0].at // what was there before the first one was nobody's to read
 	var sent []sentReading
 	done := map[int64]bool{}
-	for line := range strings.SplitSeq(strings.TrimSpace(string(bytesOf(t, log))), "\n") {
+	for line := range strings.Lines(string(bytesOf(t, log))) {
 		var what string
 		var row int
 		var ns int64

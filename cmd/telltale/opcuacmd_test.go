@@ -13,11 +13,11 @@ import (
 func TestACertificateIsWrittenOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "pki")
 	var said strings.Builder
-	certificate := func(more ...string) int {
+	write := func(more ...string) int {
 		said.Reset()
 		return run(t.Context(), append([]string{"opcua", "certificate", "--out", dir, "--host", "h.example"}, more...), io.Discard, &said)
 	}
-	if code := certificate(); code != 0 {
+	if code := write(); code != 0 {
 		t.Fatal(said.String())
 	}
 	s := opcua.Server{Endpoint: "opc.tcp://h:4840", Certificate: dir + "/telltale.pem", Key: dir + "/telltale-key.pem", Trust: []string{dir + "/telltale.der"}, Nodes: []opcua.Node{{ID: "i=1", Asset: "a", Metric: "m", Unit: "1"}}}
@@ -28,13 +28,13 @@ func TestACertificateIsWrittenOnce(t *testing.T) {
 		t.Errorf("the key's file: %v, %v", info.Mode(), err)
 	}
 	key := string(fileBytes(t, s.Key))
-	if code := certificate(); code != 1 || !strings.Contains(said.String(), "use --force") || string(fileBytes(t, s.Key)) != key {
+	if code := write(); code != 1 || !strings.Contains(said.String(), "use --force") || string(fileBytes(t, s.Key)) != key {
 		t.Errorf("a second one: %d, %q; the key stays: %t", code, said.String(), string(fileBytes(t, s.Key)) == key)
 	}
-	if code := certificate("--force"); code != 0 || string(fileBytes(t, s.Key)) == key {
+	if code := write("--force"); code != 0 || string(fileBytes(t, s.Key)) == key {
 		t.Errorf("with --force: %d, %q", code, said.String())
 	}
-	if code := certificate("--uri", "plant", "--name", "x"); code != 2 || !strings.Contains(said.String(), `--uri: "plant"`) {
+	if code := write("--uri", "plant", "--name", "x"); code != 2 || !strings.Contains(said.String(), `--uri: "plant"`) {
 		t.Errorf("a bad URI: %d, %q", code, said.String())
 	}
 }
