@@ -20,7 +20,7 @@ import (
 
 func TestConfigurationNamesEveryWrongField(t *testing.T) {
 	bad := Consume{Stream: Stream{Name: "a b", Region: "here", Endpoint: "ftp://x"}, Assets: ingest.Allow{""}, Start: "now"}
-	for _, want := range []string{`stream: "a b" is not allowed`, `region: "here" is not allowed`, `endpoint: "ftp://x" is not allowed`, "checkpoint: ", "assets[0]: ", `start: "now" is not allowed: want earliest or latest`} {
+	for _, want := range []string{`stream: "a b" is not allowed`, `region: "here" is not allowed`, `endpoint: "ftp://x" is not allowed`, "checkpoint: ", "assets: ", `start: "now" is not allowed: want earliest or latest`} {
 		if err := bad.Validate(); err == nil || !strings.Contains("\n"+err.Error(), "\n"+want) {
 			t.Errorf("the error does not begin a line with %q:\n%v", want, err)
 		}

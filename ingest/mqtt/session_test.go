@@ -194,7 +194,7 @@ func TestBrokerComesAndGoes(t *testing.T) {
 	addr := free(t)
 	var mu sync.Mutex
 	told := ""
-	s := begin(t, mqtt.Options{Config: mqtt.Config{URL: "tcp://" + addr, ClientID: "flow", KeepAlive: time.Second}, Lost: func(err error) {
+	s := begin(t, mqtt.Options{Config: mqtt.Config{URL: "tcp://" + addr, ClientID: "flow"}, Lost: func(err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		told += err.Error() + "\n"
@@ -290,14 +290,14 @@ func TestHeldUpFlowKeepsItsConnection(t *testing.T) {
 	t.Parallel()
 	b := broker(t)
 	p := publisher(t, b)
-	s := open(t, mqtt.Options{Config: mqtt.Config{URL: b.URL(), ClientID: "flow", Queue: 4, KeepAlive: time.Second}})
+	s := open(t, mqtt.Options{Config: mqtt.Config{URL: b.URL(), ClientID: "flow", Queue: 4, KeepAlive: 2 * time.Second}})
 	defer s.Close()
 	for i := range 100 {
 		if err := p.Publish(t.Context(), point(i), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(3 * time.Second)
+	time.Sleep(5 * time.Second)
 	for i := range 100 {
 		r, pos := next(t, s)
 		if r.Points[0].Value != float64(i) {

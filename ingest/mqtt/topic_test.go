@@ -99,7 +99,7 @@ func TestConfigurationSaysWhatIsWrong(t *testing.T) {
 		"in flight":                       {Config{URL: "tcp://a", InFlight: 65536}, "in_flight: 65536 is not allowed"},
 		"packet":                          {Config{URL: "tcp://a", MaxPacket: 10}, "max_packet: 10 is not allowed"},
 		"prefix":                          {Config{URL: "tcp://a", Prefix: "a/+"}, `prefix: "a/+" is not allowed`},
-		"asset":                           {Config{URL: "tcp://a", Assets: []string{"x", ""}}, `assets[1]: "" is not allowed: want the ID of an asset`},
+		"asset":                           {Config{URL: "tcp://a", Assets: []string{"x", ""}}, `assets: "" is not allowed: want an asset`},
 		"qos":                             {Config{URL: "tcp://a", Topics: []Binding{{Topic: "{asset}", QoS: &two}}}, "topics[0].qos: 2 is not allowed: want 0 or 1"},
 		"topic":                           {Config{URL: "tcp://a", Topics: []Binding{{Topic: "{asset}"}, {Topic: "{a"}}}, `topics[1].topic: "{a" is not allowed: want`},
 		"the same twice":                  {Config{URL: "tcp://a", Topics: []Binding{{Topic: "x/{asset}"}, {Topic: "x/{channel}"}}}, `topics[1].topic: "x/{channel}" is not allowed: want one that topics[0] does not fit already`},
