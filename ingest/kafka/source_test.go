@@ -102,7 +102,7 @@ func TestRefusedMessagesGoToTheirTopicAndThePartitionGoesOn(t *testing.T) {
 				{"undecodable", "1", "a", string(poison.Payload)},
 				{"too-large", "3", "", ""},
 				{"undecodable", "4", "a", string(nan.Payload)},
-				{"asset-not-allowed", "5", "stranger", string(reading("stranger", 1).Payload)},
+				{"not-allowed", "5", "stranger", string(reading("stranger", 1).Payload)},
 			} {
 				h := map[string]string{}
 				for _, x := range letters[i].Headers {
