@@ -6,10 +6,10 @@
 // what it held is durable, so a broker that keeps sessions delivers it again after a crash.
 //
 // The broker bounds how many messages may be under way at once (mosquitto:
-// max_inflight_messages, 20 by default). All that the flow still needs must fit: the
-// messages of the longest open window of every channel, and a micro-batch. Where it does
-// not, nothing comes any more: the source says so in its status, and never acknowledges
-// early.
+// max_inflight_messages, 20 by default). What Ack has not been told of must fit: a flow
+// that acknowledges only what no open window needs stands behind a spool.Journal. Where it
+// does not fit nothing comes any more: the source says so in its status, and never
+// acknowledges early.
 package mqtt
 
 import (
