@@ -143,14 +143,14 @@ func (g *gateway) collect(ctx context.Context, src pipeline.Source) error {
 		records, at, err := g.gather(ctx, src)
 		if len(records) > 0 {
 			if !g.keep(ctx, records) {
-				return nil //nolint:nilerr // not acknowledged, so not lost where the source keeps it
+				return nil // not acknowledged, so not lost where the source keeps it
 			}
 			g.readings.Add(int64(len(records)))
 			src.Ack(at)
 		}
 		switch {
 		case errors.Is(err, io.EOF), ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // a source that ended, or was told to, has not failed
 		case err != nil:
 			return err
 		}
