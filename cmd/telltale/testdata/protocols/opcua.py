@@ -21,6 +21,9 @@ async def main():
     space = await server.register_namespace("urn:telltale:test")
     turbine = await server.nodes.objects.add_object(space, "WT01")
     nodes = [await turbine.add_variable(ua.NodeId(f"WT01.{i}", space), str(i), 0.0, ua.VariantType.Double) for i in range(len(rows[0]))]
+    waiting = ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadWaitingForInitialData))
+    for node in nodes:
+        await server.write_attribute_value(node.nodeid, waiting)
     async with server:
         print("ready", flush=True)
         while True:
