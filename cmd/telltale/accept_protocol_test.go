@@ -164,6 +164,7 @@ func (p *peer) kill() {
 type collector struct {
 	t    *testing.T
 	dir  string
+	file string // of its configuration
 	url  string
 	cmd  *exec.Cmd
 	said *os.File
@@ -177,23 +178,14 @@ func runService(t *testing.T, plate asset.Nameplate, source map[string]any) *col
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(s.dir, "telltale.yaml")
-	if err := os.WriteFile(file, body, 0o600); err != nil {
+	s.file = filepath.Join(s.dir, "telltale.yaml")
+	if err := os.WriteFile(s.file, body, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if e := telltale(t, "check", "-c", file); e.code != 0 {
+	if e := telltale(t, "check", "-c", s.file); e.code != 0 {
 		t.Fatalf("check: %s", e.stderr)
 	}
 	if s.said, err = os.Create(filepath.Join(s.dir, "log")); err != nil {
-		t.Fatal(err)
-	}
-	s.cmd = exec.Command(made(t, shop.program), "run", "-c", file)
-	s.cmd.Stderr = s.said
-	out, err := s.cmd.StdoutPipe()
-	if err == nil {
-		err = s.cmd.Start()
-	}
-	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -202,13 +194,37 @@ func runService(t *testing.T, plate asset.Nameplate, source map[string]any) *col
 			t.Logf("the service said:\n%s", bytesOf(t, s.said.Name()))
 		}
 	})
+	s.start()
+	return s
+}
+
+// start waits until the service listens.
+func (s *collector) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(made(s.t, shop.program), "run", "-c", s.file)
+	s.cmd.Stderr = s.said
+	out, err := s.cmd.StdoutPipe()
+	if err == nil {
+		err = s.cmd.Start()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	at := regexp.MustCompile(`http://[^ ,]+`).FindString(line)
 	if err != nil || at == "" {
-		t.Fatalf("the service says %q: %v: %s", line, err, bytesOf(t, s.said.Name()))
+		s.t.Fatalf("the service says %q: %v: %s", line, err, bytesOf(s.t, s.said.Name()))
 	}
 	s.url = at
-	return s
+}
+
+// kill ends the service without a word.
+func (s *collector) kill() {
+	s.t.Helper()
+	if err := s.cmd.Process.Kill(); err != nil {
+		s.t.Fatalf("the service ended by itself: %v", err)
+	}
+	_ = s.cmd.Wait() // it was killed
 }
 
 // committed is how many points the service has committed.
