@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
@@ -25,9 +26,14 @@ type published struct {
 const (
 	// longestReply is what any packet but PUBLISH may have.
 	longestReply = 64 << 10
+	// step is how much room a body gets before any of it has come.
+	step = 64 << 10
 	// sample is how much of a message that is too long is kept for a person to look at.
 	sample = 4 << 10
 )
+
+// replies are what a broker sends beside PUBLISH to a client that asks for QoS 1 at most.
+var replies = []byte{packets.Connack, packets.Puback, packets.Suback, packets.Unsuback, packets.Pingresp}
 
 // readPacket reads the next packet: a published or one of the library's. Nothing is
 // allocated before its length is found to be allowed; the body of a PUBLISH that is
@@ -45,6 +51,9 @@ func readPacket(in *bufio.Reader, limit int) (any, error) {
 	if head.MessageType == packets.Publish {
 		return readPublish(in, head, limit)
 	}
+	if !slices.Contains(replies, head.MessageType) {
+		return nil, fmt.Errorf("a packet of type %d, which no broker sends", head.MessageType)
+	}
 	if n > longestReply {
 		return nil, fmt.Errorf("a %s of %d bytes, at most %d are read", packets.PacketNames[head.MessageType], n, longestReply)
 	}
@@ -52,14 +61,28 @@ func readPacket(in *bufio.Reader, limit int) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := make([]byte, n)
-	if _, err := io.ReadFull(in, body); err != nil {
-		return nil, unexpected(err)
+	body, err := readBody(in, n)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.Unpack(bytes.NewReader(body)); err != nil {
 		return nil, fmt.Errorf("a %s that cannot be read: %w", packets.PacketNames[head.MessageType], err)
 	}
 	return p, nil
+}
+
+// readBody makes room as the bytes come: a length alone claims little.
+func readBody(in io.Reader, n int) ([]byte, error) {
+	b := make([]byte, min(n, step))
+	for at := 0; ; {
+		if _, err := io.ReadFull(in, b[at:]); err != nil {
+			return nil, unexpected(err)
+		}
+		if at = len(b); at == n {
+			return b, nil
+		}
+		b = slices.Grow(b, min(n-at, at))[:min(n, 2*at)]
+	}
 }
 
 // readLength reads what follows the first byte: seven bits in a byte, four bytes at most.
@@ -84,9 +107,7 @@ func readPublish(in *bufio.Reader, head packets.FixedHeader, limit int) (publish
 		if rest -= n; rest < 0 {
 			return nil, errors.New("a PUBLISH that is shorter than its topic")
 		}
-		b := make([]byte, n)
-		_, err := io.ReadFull(in, b)
-		return b, unexpected(err)
+		return readBody(in, n)
 	}
 	b, err := part(2)
 	if err == nil {

@@ -52,7 +52,7 @@ func TestPacketsThatCannotBe(t *testing.T) {
 		"half a packet":           {"\x30\x05\x00\x01a", "unexpected EOF"},
 		"a length of five bytes":  {"\x30\xff\xff\xff\xff\x01", "four bytes"},
 		"a long acknowledgement":  {"\x40\xff\xff\x7f", "at most 65536 are read"},
-		"a type that is none":     {"\x00\x00", "unsupported packet type"},
+		"a type that is none":     {"\x00\x00", "a packet of type 0, which no broker sends"},
 		"shorter than its topic":  {"\x30\x03\x00\x05a", "shorter than its topic"},
 		"no topic":                {"\x30\x02\x00\x00", "no subscription"},
 		"QoS 2":                   {"\x34\x05\x00\x01a\x00\x01", "no subscription"},
