@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,9 +24,27 @@ type mute struct{ ingest.Source }
 func (mute) Queued() int { return 3 }
 func (mute) Close()      {}
 
+// spoken is what was logged, by one goroutine for another.
+type spoken struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *spoken) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *spoken) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
 func TestSilenceIsReportedWhateverTheConnectionSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var said bytes.Buffer
+		var said spoken
 		m := ingest.NewMeter("mqtt", "mqtt tcp://broker")
 		m.Up(time.Now())
 		in := &intake{entries: []entry{{source: mute{}, meter: m}}, silence: time.Minute, log: slog.New(slog.NewTextHandler(&said, nil))}
@@ -37,7 +56,7 @@ func TestSilenceIsReportedWhateverTheConnectionSays(t *testing.T) {
 			time.Sleep(30 * time.Second)
 			hear()
 		}
-		if said.Len() > 0 {
+		if said.String() != "" {
 			t.Errorf("a source that speaks: %s", said.String())
 		}
 		time.Sleep(5 * time.Minute)

@@ -183,6 +183,10 @@ func (b *bound) miss(since, until time.Time, why error) {
 	}
 }
 
+// older is how much older than their message its values are taken to be: what was lost
+// right after a message may have been measured before it.
+const older = time.Second
+
 // resume delivers the gap that ends now, if there is one. What is dropped may be younger
 // than what comes next.
 func (b *bound) resume(at time.Time, source string, out *output) {
@@ -192,7 +196,7 @@ func (b *bound) resume(at time.Time, source string, out *output) {
 	if at.Before(b.until) {
 		at = b.until
 	}
-	out.readings = append(out.readings, ingest.Gap(b.Asset, b.since, at, source, b.missing))
+	out.readings = append(out.readings, ingest.Gap(b.Asset, b.since.Add(-older), at, source, b.missing))
 	b.missing = nil
 }
 

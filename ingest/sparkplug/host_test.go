@@ -107,7 +107,7 @@ func TestALossIsAGapAndTheNodeIsBornAgain(t *testing.T) {
 	if got := rebirths(published); !slices.Equal(got, []string{"e1"}) {
 		t.Errorf("asked %v", got)
 	}
-	if gap := readings[0]; !strings.Contains(gap.Event.Text, "nothing from "+before.Format(time.RFC3339)) || !strings.Contains(gap.Event.Text, "2 messages of the edge node were lost") {
+	if gap := readings[0]; !strings.Contains(gap.Event.Text, "nothing from "+before.Add(-older).Format(time.RFC3339)) || !strings.Contains(gap.Event.Text, "2 messages of the edge node were lost") {
 		t.Errorf("gap %q", gap.Event.Text)
 	}
 	if s := p.status("e1"); !s.Doubt || !s.Waiting || s.Losses != 1 || s.LostMessages != 2 || s.State != Online {
