@@ -84,39 +84,54 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, j
 // journalBytes is how much of what came and is still needed is kept on disk.
 const journalBytes = 1 << 30
 
-// join puts an edge before each source and a journal behind those that keep nothing
-// themselves.
+// join puts an edge before each source and, where it is wanted, a journal behind those
+// that keep nothing themselves.
 func (in *intake) join(ctx context.Context, c *config, next int64, through time.Time, journal bool) error {
-	var keeping, others []ingest.Source
+	var disk *spool.Spool
+	if journal && slices.ContainsFunc(in.entries, func(e entry) bool { return !e.keeps }) {
+		var err error
+		if disk, err = spool.Open(spool.Options{Dir: filepath.Join(c.Data, "journal"), MaxBytes: journalBytes}); err != nil {
+			return err
+		}
+		in.opened = append(in.opened, func() { disk.Close() }) //nolint:errcheck,gosec // everything in it is synced
+		if newest := disk.Newest(); newest.After(through) {
+			through = newest // was heard, and is still to come
+		}
+	}
+	var direct, others []ingest.Source
 	for _, e := range in.entries {
 		opt := ingest.EdgeOptions{Meter: e.meter, Answers: e.polled, Allows: e.allow.Allows, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
 		if e.polled {
 			opt.Since = through
 		}
 		edge := ingest.NewEdge(e.source, opt)
-		if e.keeps || !journal {
-			keeping = append(keeping, edge)
-		} else {
+		if disk != nil && !e.keeps {
 			others = append(others, edge)
+		} else {
+			direct = append(direct, edge)
 		}
 	}
-	if len(others) > 0 {
-		disk, err := spool.Open(spool.Options{Dir: filepath.Join(c.Data, "journal"), MaxBytes: journalBytes})
+	if disk != nil {
+		j, err := in.journal(ctx, disk, others)
 		if err != nil {
 			return err
 		}
-		in.opened = append(in.opened, func() { disk.Close() }) //nolint:errcheck,gosec // everything in it is synced
-		all := ingest.Join(ctx, 0, others...)
-		in.opened = append(in.opened, all.Close)
-		j, err := spool.NewJournal(ctx, disk, all, spool.JournalOptions{Tell: func(err error) { in.log.Error("journal", "error", err) }})
-		if err != nil {
-			return err
-		}
-		in.opened = append(in.opened, j.Close)
-		keeping = append(keeping, j)
+		direct = append(direct, j)
 	}
-	in.Joined = ingest.Join(ctx, next, keeping...)
+	in.Joined = ingest.Join(ctx, next, direct...)
 	return nil
+}
+
+// journal keeps on disk what sources bring.
+func (in *intake) journal(ctx context.Context, disk *spool.Spool, sources []ingest.Source) (*spool.Journal, error) {
+	all := ingest.Join(ctx, 0, sources...)
+	in.opened = append(in.opened, all.Close)
+	j, err := spool.NewJournal(ctx, disk, all, spool.JournalOptions{Tell: func(err error) { in.log.Error("journal", "error", err) }})
+	if err != nil {
+		return nil, err
+	}
+	in.opened = append(in.opened, j.Close)
+	return j, nil
 }
 
 // Sources lists how every source stands.
