@@ -59,3 +59,29 @@ func TestAnEventBetweenTwoReadingsIsHeard(t *testing.T) {
 		t.Errorf("the monitor heard %q, the twin %q; want %q", l.watched, l.stepped, want)
 	}
 }
+
+// TestAnEventThatComesAgainIsOne sends an event twice that is the newest thing known, as a
+// source does that was not told in time.
+func TestAnEventThatComesAgainIsOne(t *testing.T) {
+	o := order{metrics: 1}
+	again := Arrival{Reading: asset.Reading{Asset: "t1", Time: epoch, Event: &asset.Event{Kind: "part-replaced", Component: "gearbox"}}}
+	other := again
+	other.Reading.Event = &asset.Event{Kind: "part-replaced", Component: "generator"}
+	later := Arrival{Reading: asset.Reading{Asset: "t1", Time: epoch.Add(time.Second), Points: []asset.Point{{Metric: "m"}}}}
+	count := 0
+	for i, step := range []struct {
+		a    Arrival
+		want fate
+	}{{again, accepted}, {again, duplicate}, {other, accepted}, {later, accepted}, {again, late}} {
+		out, got := o.add(step.a)
+		if got != step.want {
+			t.Errorf("step %d: %q, want %q", i, got, step.want)
+		}
+		for _, instant := range out {
+			count += len(instant)
+		}
+	}
+	if count != 3 {
+		t.Errorf("%d readings passed, want 3", count)
+	}
+}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -81,6 +82,9 @@ func signals(a Arrival) []string {
 	}
 	for _, p := range a.Reading.Points {
 		out = append(out, p.Metric)
+	}
+	if e := a.Reading.Event; e != nil {
+		out = append(out, "event:"+strings.Join([]string{e.Kind, e.Component, e.Code, e.Text}, "/"))
 	}
 	return out
 }
