@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 )
 
 // TLS says whom a connection trusts and who it is itself. Its own certificate is read at
@@ -19,19 +20,18 @@ type TLS struct {
 
 // Validate lists everything that is wrong, each with its field.
 func (t TLS) Validate() error {
-	var bad []error
+	var bad Checks
 	for _, f := range []struct{ field, path string }{{"ca", t.CA}, {"certificate", t.Certificate}, {"key", t.Key}} {
 		if f.path == "" {
 			continue
 		}
-		if _, err := os.Stat(f.path); err != nil {
-			bad = append(bad, fmt.Errorf("%s: %q is not allowed: want a file that is there", f.field, f.path))
-		}
+		_, err := os.Stat(f.path)
+		bad.That(err == nil, f.field, strconv.Quote(f.path), "want a file that is there")
 	}
 	if (t.Certificate == "") != (t.Key == "") {
 		bad = append(bad, errors.New("key: want both certificate and key or neither"))
 	}
-	return errors.Join(bad...)
+	return bad.Err()
 }
 
 // Config is t for the library: TLS 1.2 at least, and never without verification.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/ingest/kafka"
 	"github.com/telltale-iot/telltale/ingest/kinesis"
 )
@@ -31,31 +31,19 @@ const (
 
 // Validate lists everything that is wrong, each with its field.
 func (c gatewayConfig) Validate() error {
-	var bad []error
-	check := func(ok bool, field string, value any, want string) {
-		if !ok {
-			bad = append(bad, fmt.Errorf("%s: %v is not allowed: want %s", field, value, want))
-		}
-	}
+	var bad ingest.Checks
+	check := func(ok bool, field string, value any, want string) { bad.That(ok, field, value, "want "+want) }
 	check(c.MaxBytes == 0 || c.MaxBytes >= leastSpool, "max_bytes", c.MaxBytes, "at least 64MiB, as in 10GiB")
 	check(c.MaxAge == 0 || c.MaxAge >= time.Minute, "max_age", c.MaxAge, "at least 1m")
 	check(c.Drain >= 0 && c.Drain <= 10*time.Minute, "drain", c.Drain, "0 to 10m")
 	check(c.Kafka == nil || c.Kinesis == nil, "kinesis", "a stream beside a topic", "one of them")
-	inside := func(section string, err error) {
-		if err == nil {
-			return
-		}
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			bad = append(bad, errors.New(section+"."+line))
-		}
-	}
 	if c.Kafka != nil {
-		inside("kafka", c.Kafka.Validate())
+		bad.Under("kafka", c.Kafka.Validate())
 	}
 	if c.Kinesis != nil {
-		inside("kinesis", c.Kinesis.Validate())
+		bad.Under("kinesis", c.Kinesis.Validate())
 	}
-	return errors.Join(bad...)
+	return bad.Err()
 }
 
 // under puts the file, its line and a section before each line of an error.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -41,40 +40,29 @@ type SASL struct {
 // so it wants TLS.
 var Mechanisms = []string{"plain", "scram-sha-256", "scram-sha-512"}
 
-// faults collects what is wrong with a configuration.
-type faults []error
-
-func (f *faults) check(ok bool, where string, value any, want string) {
-	if !ok {
-		*f = append(*f, fmt.Errorf("%s: %v is not allowed: %s", where, value, want))
-	}
-}
-
 func quoted(s string) string { return strconv.Quote(s) }
 
 // Validate lists everything that is wrong, each with its field.
 func (c Cluster) Validate() error {
-	var bad faults
-	bad.check(len(c.Brokers) > 0, "brokers", "an empty list", "want at least one")
+	var bad ingest.Checks
+	bad.That(len(c.Brokers) > 0, "brokers", "an empty list", "want at least one")
 	for i, b := range c.Brokers {
 		host, port, err := net.SplitHostPort(b)
 		n, notNumber := strconv.Atoi(port)
-		bad.check(err == nil && host != "" && notNumber == nil && n > 0 && n < 65536, fmt.Sprintf("brokers[%d]", i), quoted(b), "want host:port, such as broker1:9092")
+		bad.That(err == nil && host != "" && notNumber == nil && n > 0 && n < 65536, fmt.Sprintf("brokers[%d]", i), quoted(b), "want host:port, such as broker1:9092")
 	}
-	bad.check(len(c.ClientID) <= 255, "client_id", quoted(c.ClientID), "want at most 255 bytes")
+	bad.That(len(c.ClientID) <= 255, "client_id", quoted(c.ClientID), "want at most 255 bytes")
 	if c.TLS != nil {
-		if err := c.TLS.Validate(); err != nil {
-			bad = append(bad, fmt.Errorf("tls: %w", err))
-		}
+		bad.Under("tls", c.TLS.Validate())
 	}
 	if s := c.SASL; s != nil {
-		bad.check(slices.Contains(Mechanisms, s.Mechanism), "sasl.mechanism", quoted(s.Mechanism), "want one of "+strings.Join(Mechanisms, ", "))
-		bad.check(s.Mechanism != "plain" || c.TLS != nil, "sasl.mechanism", quoted(s.Mechanism), "want tls with it, or scram-sha-512, which keeps the password to itself")
-		bad.check(s.User != "", "sasl.user", `""`, "want a name")
+		bad.That(slices.Contains(Mechanisms, s.Mechanism), "sasl.mechanism", quoted(s.Mechanism), "want one of "+strings.Join(Mechanisms, ", "))
+		bad.That(s.Mechanism != "plain" || c.TLS != nil, "sasl.mechanism", quoted(s.Mechanism), "want tls with it, or scram-sha-512, which keeps the password to itself")
+		bad.That(s.User != "", "sasl.user", `""`, "want a name")
 		_, err := os.Stat(s.PasswordFile)
-		bad.check(err == nil, "sasl.password_file", quoted(s.PasswordFile), "want a file that is there")
+		bad.That(err == nil, "sasl.password_file", quoted(s.PasswordFile), "want a file that is there")
 	}
-	return errors.Join(bad...)
+	return bad.Err()
 }
 
 // Name is the cluster in words, for status and dead letters.

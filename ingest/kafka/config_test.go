@@ -33,7 +33,7 @@ max_bytes: 10
 	}
 	err := c.Validate()
 	for _, want := range []string{
-		`brokers[1]: "broker2" is not allowed: want host:port`, "tls: ca: ", `sasl.mechanism: "gssapi" is not allowed: want one of plain`, "sasl.user: ", "sasl.password_file: ",
+		`brokers[1]: "broker2" is not allowed: want host:port`, "tls.ca: ", `sasl.mechanism: "gssapi" is not allowed: want one of plain`, "sasl.user: ", "sasl.password_file: ",
 		`topics[1]: "no topic" is not allowed`, `topics[2]: "dead" is not allowed: want another topic than dead_letter`, "group: ", "assets: ", `start: "now" is not allowed: want earliest or latest`, "max_bytes: 10 ",
 	} {
 		if err == nil || !strings.Contains("\n"+err.Error(), "\n"+want) {

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,25 +42,25 @@ func (c Consume) withDefaults() Consume {
 // Validate lists everything that is wrong, each with its field.
 func (c Consume) Validate() error {
 	c = c.withDefaults()
-	var bad faults
+	var bad ingest.Checks
 	if err := c.Cluster.Validate(); err != nil {
 		bad = append(bad, err)
 	}
-	bad.check(len(c.Topics) > 0, "topics", "an empty list", "want at least one")
+	bad.That(len(c.Topics) > 0, "topics", "an empty list", "want at least one")
 	for i, t := range c.Topics {
 		at := fmt.Sprintf("topics[%d]", i)
-		bad.check(isTopic(t), at, quoted(t), topicRule)
-		bad.check(t != c.DeadLetter, at, quoted(t), "want another topic than dead_letter, which would feed itself")
-		bad.check(slices.Index(c.Topics, t) == i, at, quoted(t), "want each topic once")
+		bad.That(isTopic(t), at, quoted(t), topicRule)
+		bad.That(t != c.DeadLetter, at, quoted(t), "want another topic than dead_letter, which would feed itself")
+		bad.That(slices.Index(c.Topics, t) == i, at, quoted(t), "want each topic once")
 	}
-	bad.check(c.Group != "" && len(c.Group) <= 255, "group", quoted(c.Group), "want the name of a consumer group")
+	bad.That(c.Group != "" && len(c.Group) <= 255, "group", quoted(c.Group), "want the name of a consumer group")
 	if err := c.Assets.Validate(); err != nil {
 		bad = append(bad, fmt.Errorf("assets: %w", err))
 	}
-	bad.check(c.Start == Earliest || c.Start == Latest, "start", quoted(c.Start), "want earliest or latest")
-	bad.check(c.DeadLetter == "" || isTopic(c.DeadLetter), "dead_letter", quoted(c.DeadLetter), topicRule)
-	bad.check(c.MaxBytes >= 1<<10 && c.MaxBytes <= most, "max_bytes", c.MaxBytes, fmt.Sprintf("want %d to %d", 1<<10, most))
-	return errors.Join(bad...)
+	bad.That(c.Start == Earliest || c.Start == Latest, "start", quoted(c.Start), "want earliest or latest")
+	bad.That(c.DeadLetter == "" || isTopic(c.DeadLetter), "dead_letter", quoted(c.DeadLetter), topicRule)
+	bad.That(c.MaxBytes >= 1<<10 && c.MaxBytes <= most, "max_bytes", c.MaxBytes, fmt.Sprintf("want %d to %d", 1<<10, most))
+	return bad.Err()
 }
 
 // start is the library's number for where to begin.

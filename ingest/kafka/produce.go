@@ -2,12 +2,13 @@ package kafka
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/telltale-iot/telltale/ingest"
 )
 
 // Produce is where records are sent. They are acknowledged by all replicas that are in sync.
@@ -31,15 +32,15 @@ func (p Produce) withDefaults() Produce {
 // Validate lists everything that is wrong, each with its field.
 func (p Produce) Validate() error {
 	p = p.withDefaults()
-	var bad faults
+	var bad ingest.Checks
 	if err := p.Cluster.Validate(); err != nil {
 		bad = append(bad, err)
 	}
-	bad.check(isTopic(p.Topic), "topic", quoted(p.Topic), topicRule)
-	bad.check(p.Partitions >= 0, "partitions", p.Partitions, "want the number that the topic has, or 0 for any")
-	bad.check(p.BatchBytes >= 1<<10 && p.BatchBytes <= most, "batch_bytes", p.BatchBytes, fmt.Sprintf("want %d to %d", 1<<10, most))
-	bad.check(slices.Contains(Compressions, p.Compression), "compression", quoted(p.Compression), "want one of "+strings.Join(Compressions, ", "))
-	return errors.Join(bad...)
+	bad.That(isTopic(p.Topic), "topic", quoted(p.Topic), topicRule)
+	bad.That(p.Partitions >= 0, "partitions", p.Partitions, "want the number that the topic has, or 0 for any")
+	bad.That(p.BatchBytes >= 1<<10 && p.BatchBytes <= most, "batch_bytes", p.BatchBytes, fmt.Sprintf("want %d to %d", 1<<10, most))
+	bad.That(slices.Contains(Compressions, p.Compression), "compression", quoted(p.Compression), "want one of "+strings.Join(Compressions, ", "))
+	return bad.Err()
 }
 
 func (p Produce) codec() kafka.Compression {

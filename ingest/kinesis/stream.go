@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strconv"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -58,17 +59,13 @@ var (
 
 // Validate lists everything that is wrong, each with its field.
 func (s Stream) Validate() error {
-	var bad []error
-	check := func(ok bool, where, value, want string) {
-		if !ok {
-			bad = append(bad, fmt.Errorf("%s: %q is not allowed: %s", where, value, want))
-		}
-	}
+	var bad ingest.Checks
+	check := func(ok bool, field, value, want string) { bad.That(ok, field, strconv.Quote(value), want) }
 	check(streamName.MatchString(s.Name), "stream", s.Name, "want 1–128 of letters, digits, dot, underscore and hyphen")
 	check(regionName.MatchString(s.Region), "region", s.Region, "want one such as eu-central-1")
 	u, err := url.Parse(s.Endpoint)
 	check(s.Endpoint == "" || err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "", "endpoint", s.Endpoint, "want a URL such as https://host")
-	return errors.Join(bad...)
+	return bad.Err()
 }
 
 // Validate lists everything that is wrong, each with its field.

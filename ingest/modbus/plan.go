@@ -4,7 +4,6 @@ package modbus
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
 )
 
 // Table is one of the four that a device has.
@@ -101,12 +101,8 @@ func (d Device) withDefaults() Device {
 // Validate lists everything that is wrong, each with its place in the device.
 func (d Device) Validate() error {
 	d = d.withDefaults()
-	var bad []error
-	check := func(ok bool, where string, value any, want string) {
-		if !ok {
-			bad = append(bad, fmt.Errorf("%s: %v is not allowed: %s", where, value, want))
-		}
-	}
+	var bad ingest.Checks
+	check := bad.That
 	host, port, err := net.SplitHostPort(d.Address)
 	check(err == nil && host != "" && port != "", "address", fmt.Sprintf("%q", d.Address), "want host:port, such as 10.0.0.7:502")
 	check(d.Asset != "", "asset", `""`, "want the ID of an asset")
@@ -125,7 +121,7 @@ func (d Device) Validate() error {
 		check(int(r.Address)+r.size() <= 1<<16, at+"address", r.Address, "want one whose last register is at most 65535")
 		check(r.Deadband >= 0 && !math.IsInf(r.Scale, 0) && !math.IsNaN(r.Scale), at+"scale and deadband", fmt.Sprint(r.Scale, ", ", r.Deadband), "want finite numbers, deadband 0 or more")
 	}
-	return errors.Join(bad...)
+	return bad.Err()
 }
 
 // size is how many registers or bits it takes.

@@ -59,12 +59,8 @@ func (c Config) withDefaults() Config {
 // Validate lists everything that is wrong, each with its field.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	var bad []error
-	check := func(ok bool, where string, value any, want string) {
-		if !ok {
-			bad = append(bad, fmt.Errorf("%s: %v is not allowed: want %s", where, value, want))
-		}
-	}
+	var bad ingest.Checks
+	check := func(ok bool, field string, value any, want string) { bad.That(ok, field, value, "want "+want) }
 	encrypted := true
 	for i, address := range slices.Concat([]string{c.URL}, c.Standby) {
 		field := "url"
@@ -79,11 +75,7 @@ func (c Config) Validate() error {
 		encrypted = encrypted && (u.Scheme == "ssl" || u.Scheme == "wss")
 	}
 	check(c.TLS == ingest.TLS{} || encrypted, "tls", "a section", "ssl:// or wss:// in url and standby, or no section")
-	if err := c.TLS.Validate(); err != nil {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			bad = append(bad, errors.New("tls."+line))
-		}
-	}
+	bad.Under("tls", c.TLS.Validate())
 	check(utf8.ValidString(c.ClientID) && len(c.ClientID) <= maxTopicBytes, "client_id", fmt.Sprintf("%q", c.ClientID), "at most 65535 bytes of UTF-8")
 	check(c.PasswordFile == "" || c.User != "", "password_file", fmt.Sprintf("%q", c.PasswordFile), "a user with it")
 	if c.PasswordFile != "" {

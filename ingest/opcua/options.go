@@ -4,7 +4,6 @@ package opcua
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 	"github.com/gopcua/opcua/ua"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
 )
 
 // Node is one variable: a metric of an asset, or one of its channels, when its value
@@ -78,12 +78,8 @@ func (s Server) security() (policy string, mode ua.MessageSecurityMode) {
 // Validate lists everything that is wrong, each with its place in the server.
 func (s Server) Validate() error {
 	s = s.withDefaults()
-	var bad []error
-	check := func(ok bool, where string, value any, want string) {
-		if !ok {
-			bad = append(bad, fmt.Errorf("%s: %v is not allowed: %s", where, value, want))
-		}
-	}
+	var bad ingest.Checks
+	check := bad.That
 	u, err := url.Parse(s.Endpoint)
 	check(err == nil && u.Scheme == "opc.tcp" && u.Host != "", "endpoint", fmt.Sprintf("%q", s.Endpoint), "want opc.tcp://host:4840")
 	check(slices.Contains(Securities, s.Security), "security", fmt.Sprintf("%q", s.Security), "want one of "+strings.Join(Securities, ", "))
@@ -113,5 +109,5 @@ func (s Server) Validate() error {
 		check(known, at+"unit", fmt.Sprintf("%q", n.Unit), "want one of "+asset.Units())
 	}
 	slices.SortStableFunc(bad, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }) // files come in no order
-	return errors.Join(bad...)
+	return bad.Err()
 }

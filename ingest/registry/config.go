@@ -12,7 +12,6 @@ package registry
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -63,12 +62,8 @@ func (c Config) withDefaults() Config {
 // Validate lists everything that is wrong, each with its field.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	var bad []error
-	check := func(ok bool, where string, value any, want string) {
-		if !ok {
-			bad = append(bad, fmt.Errorf("%s: %v is not allowed: %s", where, value, want))
-		}
-	}
+	var bad ingest.Checks
+	check := bad.That
 	check(len(c.URLs) > 0, "urls", "an empty list", "want at least one")
 	secure := false
 	for i, s := range c.URLs {
@@ -90,9 +85,7 @@ func (c Config) Validate() error {
 	}
 	if c.TLS != nil {
 		check(secure, "tls", "for http", "want an address that begins with https")
-		if err := c.TLS.Validate(); err != nil {
-			bad = append(bad, fmt.Errorf("tls: %w", err))
-		}
+		bad.Under("tls", c.TLS.Validate())
 	}
 	check(c.Timeout >= 10*time.Millisecond && c.Timeout <= 10*time.Minute, "timeout", c.Timeout, "want 10ms to 10m")
 	check(c.Schemas >= 1 && c.Schemas <= 100_000, "schemas", c.Schemas, "want 1 to 100000")
@@ -101,7 +94,7 @@ func (c Config) Validate() error {
 		check(n != "", fmt.Sprintf("names[%d]", i), `""`, "want the full name of a message, such as com.example.Telemetry")
 	}
 	check(c.Subjects == ByTopic || c.Subjects == ByRecord || c.Subjects == ByTopicAndRecord, "subjects", fmt.Sprintf("%q", c.Subjects), "want topic, record or topic-record")
-	return errors.Join(bad...)
+	return bad.Err()
 }
 
 // subject is the name under which a topic's schema is registered.

@@ -321,7 +321,7 @@ func TestConfigNamesEveryWrongField(t *testing.T) {
 		"password": {Config{URLs: []string{"http://u:p@a"}}, []string{"urls[0]: a password in an address is not allowed: want user and password_file"}},
 		"all": {
 			Config{URLs: []string{"kafka:9092"}, User: "u", TokenFile: "/none", TLS: &ingest.TLS{CA: "/none"}, Timeout: time.Nanosecond, Schemas: -1, Unknown: -1, Names: []string{""}, Subjects: "x"},
-			[]string{"urls[0]: ", "password_file: ", "token_file: ", "tls: for http", `tls: ca: "/none"`, "timeout: 1ns", "schemas: -1", "unknown: -1ns", "names[0]: ", `subjects: "x"`},
+			[]string{"urls[0]: ", "password_file: ", "token_file: ", "tls: for http", `tls.ca: "/none"`, "timeout: 1ns", "schemas: -1", "unknown: -1ns", "names[0]: ", `subjects: "x"`},
 		},
 	} {
 		err := c.config.Validate()

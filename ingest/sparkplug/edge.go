@@ -1,7 +1,6 @@
 package sparkplug
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -60,7 +59,7 @@ func NewEdge(opt EdgeOptions) (*Edge, error) {
 	var c checks
 	c.group("group", opt.Group)
 	c.name("edge", opt.Edge)
-	if err := errors.Join(c.bad...); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	return &Edge{opt: opt, bdSeq: opt.BdSeq, byAsset: map[asset.ID]*edgeDevice{}}, nil

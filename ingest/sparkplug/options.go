@@ -10,13 +10,13 @@ package sparkplug
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
 )
 
 // Options of a host application.
@@ -76,11 +76,11 @@ func (o Options) Validate() error {
 	o = o.withDefaults()
 	var c checks
 	c.name("host_id", o.HostID)
-	c.check(o.Reorder >= time.Millisecond && o.Reorder <= time.Minute, "reorder", o.Reorder, "want 1ms to 1m")
+	c.That(o.Reorder >= time.Millisecond && o.Reorder <= time.Minute, "reorder", o.Reorder, "want 1ms to 1m")
 	for i, g := range o.Groups {
 		c.group(fmt.Sprintf("groups[%d]", i), g)
 	}
-	c.check(len(o.Bindings) > 0, "bindings", "an empty list", "want at least one")
+	c.That(len(o.Bindings) > 0, "bindings", "an empty list", "want at least one")
 	seen := map[string]int{}
 	for i, b := range o.Bindings {
 		at := fmt.Sprintf("bindings[%d].", i)
@@ -89,43 +89,37 @@ func (o Options) Validate() error {
 		if b.Device != "" {
 			c.name(at+"device", b.Device)
 		}
-		c.check(b.Asset != "" && len(b.Asset) <= 100, at+"asset", fmt.Sprintf("%q", b.Asset), "want the ID of an asset")
-		c.check(len(o.Groups) == 0 || slices.Contains(o.Groups, b.Group), at+"group", fmt.Sprintf("%q", b.Group), "want one of groups, or no groups")
+		c.That(b.Asset != "" && len(b.Asset) <= 100, at+"asset", fmt.Sprintf("%q", b.Asset), "want the ID of an asset")
+		c.That(len(o.Groups) == 0 || slices.Contains(o.Groups, b.Group), at+"group", fmt.Sprintf("%q", b.Group), "want one of groups, or no groups")
 		key := fmt.Sprintf("%q %q %q %q", b.Group, b.Edge, b.Device, b.Asset)
 		before, twice := seen[key]
-		c.check(!twice, at+"asset", fmt.Sprintf("%q", b.Asset), fmt.Sprintf("want one binding of it and this device: bindings[%d] is another", before))
+		c.That(!twice, at+"asset", fmt.Sprintf("%q", b.Asset), fmt.Sprintf("want one binding of it and this device: bindings[%d] is another", before))
 		seen[key] = i
 		c.metrics(at, b.Metrics)
 		c.channels(at, b.Channels)
 	}
-	return errors.Join(c.bad...)
+	return c.Err()
 }
 
-// checks collects what is wrong.
-type checks struct{ bad []error }
-
-func (c *checks) check(ok bool, where string, value any, want string) {
-	if !ok {
-		c.bad = append(c.bad, fmt.Errorf("%s: %v is not allowed: %s", where, value, want))
-	}
-}
+// checks know Sparkplug's names beside what all checks know.
+type checks struct{ ingest.Checks }
 
 func (c *checks) name(where, name string) {
-	c.check(goodName(name), where, fmt.Sprintf("%q", name), "want a name without / + # that is not empty")
+	c.That(goodName(name), where, fmt.Sprintf("%q", name), "want a name without / + # that is not empty")
 }
 
 func (c *checks) group(where, name string) {
 	c.name(where, name)
-	c.check(name != "STATE", where, `"STATE"`, "want another name: this one is of host applications")
+	c.That(name != "STATE", where, `"STATE"`, "want another name: this one is of host applications")
 }
 
 func (c *checks) metrics(at string, all []Metric) {
 	seen := map[string]bool{}
 	for i, m := range all {
 		at := fmt.Sprintf("%smetrics[%d].", at, i)
-		c.check(m.Name != "" && len(m.Name) <= maxNameBytes, at+"name", fmt.Sprintf("%q", m.Name), "want the name of a metric at the edge node")
-		c.check(!seen["n"+m.Name], at+"name", fmt.Sprintf("%q", m.Name), "want each name once")
-		c.check(!seen["m"+m.Metric], at+"metric", fmt.Sprintf("%q", m.Metric), "want each metric once")
+		c.That(m.Name != "" && len(m.Name) <= maxNameBytes, at+"name", fmt.Sprintf("%q", m.Name), "want the name of a metric at the edge node")
+		c.That(!seen["n"+m.Name], at+"name", fmt.Sprintf("%q", m.Name), "want each name once")
+		c.That(!seen["m"+m.Metric], at+"metric", fmt.Sprintf("%q", m.Metric), "want each metric once")
 		seen["n"+m.Name], seen["m"+m.Metric] = true, true
 		if m.Unit != "" {
 			c.unit(at+"unit", m.Unit)
@@ -137,17 +131,17 @@ func (c *checks) channels(at string, all []Channel) {
 	seen := map[string]bool{}
 	for i, ch := range all {
 		at := fmt.Sprintf("%schannels[%d].", at, i)
-		c.check(ch.Name != "" && len(ch.Name) <= maxNameBytes, at+"name", fmt.Sprintf("%q", ch.Name), "want the name of a metric at the edge node")
-		c.check(!seen["n"+ch.Name], at+"name", fmt.Sprintf("%q", ch.Name), "want each name once")
-		c.check(!seen["c"+ch.Channel], at+"channel", fmt.Sprintf("%q", ch.Channel), "want each channel once")
+		c.That(ch.Name != "" && len(ch.Name) <= maxNameBytes, at+"name", fmt.Sprintf("%q", ch.Name), "want the name of a metric at the edge node")
+		c.That(!seen["n"+ch.Name], at+"name", fmt.Sprintf("%q", ch.Name), "want each name once")
+		c.That(!seen["c"+ch.Channel], at+"channel", fmt.Sprintf("%q", ch.Channel), "want each channel once")
 		seen["n"+ch.Name], seen["c"+ch.Channel] = true, true
-		c.check(ch.RateHz >= 10 && !math.IsInf(ch.RateHz, 0), at+"rate_hz", ch.RateHz, "want at least 10")
-		c.check(math.Abs(ch.Scale) > 0 && !math.IsInf(ch.Scale, 0), at+"scale", ch.Scale, "want a finite number that is not 0")
+		c.That(ch.RateHz >= 10 && !math.IsInf(ch.RateHz, 0), at+"rate_hz", ch.RateHz, "want at least 10")
+		c.That(math.Abs(ch.Scale) > 0 && !math.IsInf(ch.Scale, 0), at+"scale", ch.Scale, "want a finite number that is not 0")
 		c.unit(at+"unit", ch.Unit)
 	}
 }
 
 func (c *checks) unit(where, unit string) {
 	_, _, known := asset.Convert(0, unit)
-	c.check(known && unit != "", where, fmt.Sprintf("%q", unit), "want one of "+asset.Units())
+	c.That(known && unit != "", where, fmt.Sprintf("%q", unit), "want one of "+asset.Units())
 }
