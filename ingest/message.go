@@ -2,8 +2,12 @@ package ingest
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/telltale-iot/telltale/asset"
 )
@@ -41,3 +45,23 @@ type DeadLetter struct {
 func (m Message) Letter(source string, now time.Time, bad *asset.Invalid) DeadLetter {
 	return DeadLetter{Source: source, Time: now, Reason: bad.Reason, Text: bad.Error(), Topic: m.Topic, Headers: m.Headers, Payload: slices.Clone(m.Payload)}
 }
+
+// IsID reports whether s can be an asset's ID: a key or a header may be anything else,
+// such as what a schema registry frames.
+func IsID(s string) bool {
+	n := utf8.RuneCountInString(s)
+	return n >= 1 && n <= 100 && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// Rejected is a record that a backbone will never take as it is. All the others that were
+// sent with it are acknowledged unless another error says otherwise.
+type Rejected struct { //nolint:errname // read as ingest.Rejected: it is a verdict on a record
+	Index int // in what was sent
+	Err   error
+}
+
+// Error is one line that a person can act on.
+func (r *Rejected) Error() string { return fmt.Sprintf("record %d: %v", r.Index, r.Err) }
+
+// Unwrap is the backbone's reason.
+func (r *Rejected) Unwrap() error { return r.Err }

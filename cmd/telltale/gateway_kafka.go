@@ -52,10 +52,7 @@ func rejections(err error) (rejected map[int]error, other error) {
 	if err == nil {
 		return nil, nil
 	}
-	switch r := err.(type) { //nolint:errorlint // each part of the tree is looked at by itself
-	case *kafka.Rejected:
-		return map[int]error{r.Index: r.Err}, nil
-	case *kinesis.Rejected:
+	if r, ok := err.(*ingest.Rejected); ok { //nolint:errorlint // each part of the tree is looked at by itself
 		return map[int]error{r.Index: r.Err}, nil
 	}
 	joined, ok := err.(interface{ Unwrap() []error })

@@ -19,7 +19,6 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/ingest/kafka"
-	"github.com/telltale-iot/telltale/ingest/kinesis"
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 )
 
@@ -137,7 +136,7 @@ func TestGatewaysPayloadsNeedNoHeadersInAStream(t *testing.T) {
 
 func TestGatewayTellsRejectedRecordsFromAnAbsentCluster(t *testing.T) {
 	away := errors.New("away")
-	no, err := rejections(errors.Join(&kafka.Rejected{Index: 3, Err: io.ErrShortWrite}, errors.Join(&kafka.Rejected{Index: 5, Err: io.EOF}, away), &kinesis.Rejected{Index: 7, Err: io.EOF}))
+	no, err := rejections(errors.Join(&ingest.Rejected{Index: 3, Err: io.ErrShortWrite}, errors.Join(&ingest.Rejected{Index: 5, Err: io.EOF}, away), &ingest.Rejected{Index: 7, Err: io.EOF}))
 	if len(no) != 3 || !errors.Is(no[3], io.ErrShortWrite) || !errors.Is(no[5], io.EOF) || !errors.Is(no[7], io.EOF) || !errors.Is(err, away) {
 		t.Errorf("rejected %v, error %v", no, err)
 	}

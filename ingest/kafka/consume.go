@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/segmentio/kafka-go"
 
@@ -75,10 +73,4 @@ const topicRule = "want 1–249 of letters, digits, dot, underscore and hyphen"
 
 func isTopic(s string) bool {
 	return s != "" && len(s) <= 249 && s != "." && s != ".." && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == ""
-}
-
-// isAsset tells an asset's ID from other keys, such as those that a schema registry frames.
-func isAsset(s string) bool {
-	n := utf8.RuneCountInString(s)
-	return n >= 1 && n <= 100 && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -24,19 +24,6 @@ type Record struct {
 	Payload []byte
 }
 
-// Rejected is a record that the cluster will never take as it is. All the others of the
-// same Send are acknowledged unless another error says otherwise.
-type Rejected struct { //nolint:errname // read as kafka.Rejected: it is a verdict on a record
-	Index int // in what was sent
-	Err   error
-}
-
-// Error is one line that a person can act on.
-func (r *Rejected) Error() string { return fmt.Sprintf("record %d: %v", r.Index, r.Err) }
-
-// Unwrap is the cluster's reason.
-func (r *Rejected) Unwrap() error { return r.Err }
-
 // ErrRefused is the cluster's no to everything: no right to write, a wrong password,
 // another number of partitions than configured. To send again helps after a person did.
 var ErrRefused = errors.New("kafka: the cluster refuses")
@@ -90,7 +77,7 @@ const mostLanes = 16
 
 // Send returns when all replicas in sync have every record. What fails for now is tried
 // again until ctx ends; to send the same again after an error doubles some and loses none.
-// The error may join several, *Rejected among them.
+// The error may join several, *ingest.Rejected among them.
 func (p *Producer) Send(ctx context.Context, records []Record) error {
 	if len(records) == 0 {
 		return nil
@@ -211,7 +198,7 @@ func (p *Producer) sendBatch(ctx context.Context, at int, records []Record, indi
 		return nil, err
 	case len(indices) == 1:
 		p.meter.Refused(TooLarge)
-		return []error{&Rejected{Index: indices[0], Err: err}}, nil
+		return []error{&ingest.Rejected{Index: indices[0], Err: err}}, nil
 	}
 	half := len(indices) / 2
 	first, err := p.sendBatch(ctx, at, records, indices[:half])

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/telltale-iot/telltale/asset"
+	"github.com/telltale-iot/telltale/ingest"
 )
 
 // The hashes are those of the Java client's own test, UtilsTest.testMurmur2 in Kafka 4.1.
@@ -88,7 +89,7 @@ func TestARecordThatIsTooLargeIsNamedAndTheOthersArrive(t *testing.T) {
 			p := producer(t, Produce{Cluster: at, Topic: topic, BatchBytes: 10 << 20})
 			large := Record{Asset: "a", Payload: make([]byte, 200_000)}
 			err := p.Send(t.Context(), []Record{reading("a", 0), reading("a", 1), large, reading("a", 2)})
-			var no *Rejected
+			var no *ingest.Rejected
 			if !errors.As(err, &no) || no.Index != 2 || !errors.Is(err, kafkago.MessageSizeTooLarge) {
 				t.Fatalf("error is %v, want record 2 rejected", err)
 			}

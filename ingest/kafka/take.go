@@ -177,9 +177,9 @@ func (p *partition) message(r record) ingest.Message {
 		m.Headers[strings.ToLower(h.Key)] = string(h.Value)
 	}
 	m.Channel = m.Headers["channel"]
-	if id := m.Headers["asset"]; isAsset(id) {
+	if id := m.Headers["asset"]; ingest.IsID(id) {
 		m.Asset = asset.ID(id)
-	} else if isAsset(string(r.key)) {
+	} else if ingest.IsID(string(r.key)) {
 		m.Asset = asset.ID(r.key)
 	}
 	return m

@@ -163,7 +163,7 @@ func TestOrderOfAnAssetIsKeptWhenRecordsFail(t *testing.T) {
 		}
 	}
 	all = slices.Insert(all, 4, Record{Asset: "a", Payload: make([]byte, 1<<20)})
-	var no *Rejected
+	var no *ingest.Rejected
 	if err := out.Send(t.Context(), all); !errors.As(err, &no) || no.Index != 4 || !errors.Is(err, ErrTooLarge) || errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want record 4 rejected", err)
 	}

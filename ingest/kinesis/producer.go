@@ -21,19 +21,6 @@ type Record struct {
 	Payload []byte
 }
 
-// Rejected is a record that the stream will never take as it is. All the others of the same
-// Send are acknowledged unless another error says otherwise.
-type Rejected struct { //nolint:errname // read as kinesis.Rejected: it is a verdict on a record
-	Index int // in what was sent
-	Err   error
-}
-
-// Error is one line that a person can act on.
-func (r *Rejected) Error() string { return fmt.Sprintf("record %d: %v", r.Index, r.Err) }
-
-// Unwrap is why.
-func (r *Rejected) Unwrap() error { return r.Err }
-
 // What Send decides by itself.
 var (
 	ErrRefused  = errors.New("kinesis: the stream refuses")           // no right to write, or no such stream: to send again helps after a person did
@@ -82,7 +69,7 @@ func (p *Producer) Status() ingest.SourceStatus { return p.meter.Status(0) }
 
 // Send returns when the stream has every record, those of an asset in their order. What fails
 // for now is tried again until ctx ends; to send the same again after an error doubles some
-// and loses none. The error may join several, *Rejected among them.
+// and loses none. The error may join several, *ingest.Rejected among them.
 //
 // Of a request any record may fail alone, so that none carries two of an asset.
 func (p *Producer) Send(ctx context.Context, records []Record) error {
@@ -93,9 +80,9 @@ func (p *Producer) Send(ctx context.Context, records []Record) error {
 	for i, r := range records {
 		switch {
 		case len(r.Asset) == 0:
-			rejected = append(rejected, &Rejected{i, errors.New("no asset, which is the partition key")})
+			rejected = append(rejected, &ingest.Rejected{Index: i, Err: errors.New("no asset, which is the partition key")})
 		case len(r.Asset)+len(r.Payload) > largest:
-			rejected = append(rejected, &Rejected{i, ErrTooLarge})
+			rejected = append(rejected, &ingest.Rejected{Index: i, Err: ErrTooLarge})
 		default:
 			waiting = append(waiting, i)
 		}

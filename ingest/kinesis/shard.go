@@ -235,7 +235,7 @@ func (h *shard) put(ctx context.Context, it item) error {
 // take decodes a record and delivers what it says; the error is that of ctx.
 func (h *shard) take(ctx context.Context, r types.Record, newest bool) error {
 	m := ingest.Message{Topic: h.s.opt.Name, Payload: r.Data}
-	if r.PartitionKey != nil && isAsset(*r.PartitionKey) {
+	if r.PartitionKey != nil && ingest.IsID(*r.PartitionKey) {
 		m.Asset = asset.ID(*r.PartitionKey)
 	}
 	all, err := h.decode(ctx, m)

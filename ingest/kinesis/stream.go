@@ -16,8 +16,6 @@ import (
 	"regexp"
 	"strconv"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -81,19 +79,6 @@ func (c Consume) Validate() error {
 		bad = append(bad, fmt.Errorf("start: %q is not allowed: want earliest or latest", c.Start))
 	}
 	return errors.Join(bad...)
-}
-
-func isAsset(s string) bool {
-	n := utf8.RuneCountInString(s)
-	if n < 1 || n > 100 || !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		if unicode.IsControl(r) {
-			return false
-		}
-	}
-	return true
 }
 
 // answerTimeout is for one request with its repetitions.

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -17,7 +16,7 @@ type Options struct {
 	// For a source.
 	Base    int64                   // offset to count on from: what the store has committed in earlier lives
 	Meter   *ingest.Meter           // that notes what is heard; default: one of its own
-	Decoder ingest.Decoder          // of payloads; default: JSON telemetry and the waveform blocks of package ingest, told apart by their beginning
+	Decoder ingest.Decoder          // of payloads; default: ingest.Payloads
 	Refused func(ingest.DeadLetter) // hears of messages that are refused as a whole, before they are acknowledged; nil: they are only counted
 	Handler *Handler                // reads topics of its own instead of those of Config
 
@@ -50,7 +49,7 @@ const tick = 100 * time.Millisecond
 func (o Options) withDefaults() Options {
 	o.Config = o.Config.withDefaults()
 	if o.Decoder == nil {
-		o.Decoder = content{}
+		o.Decoder = &ingest.Payloads{}
 	}
 	if o.Refused == nil {
 		o.Refused = func(ingest.DeadLetter) {}
@@ -60,36 +59,6 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
-
-// content tells payloads apart by how they begin.
-type content struct{}
-
-// Decode reads JSON telemetry or a waveform block.
-func (content) Decode(_ context.Context, m ingest.Message) ([]asset.Reading, error) {
-	if len(m.Payload) < len(waveMagic) || string(m.Payload[:len(waveMagic)]) != waveMagic {
-		r, err := ingest.DecodeTelemetry(m.Payload, m.Asset)
-		if err != nil {
-			return nil, err
-		}
-		return []asset.Reading{r}, nil
-	}
-	if m.Asset == "" || m.Channel == "" {
-		return nil, &asset.Invalid{Reason: ingest.Undecodable, Where: m.Topic, Text: "a waveform block on a topic that names no asset or no channel"}
-	}
-	w, err := ingest.DecodeWave(asset.Waveform{}, m.Payload, m.Channel)
-	if err != nil {
-		return nil, err
-	}
-	blocks := ingest.Cut(w)
-	out := make([]asset.Reading, len(blocks))
-	for i := range blocks {
-		out[i] = asset.Reading{Asset: m.Asset, Time: ingest.Newest(blocks[i]), Wave: &blocks[i]}
-	}
-	return out, nil
-}
-
-// waveMagic is how a waveform block begins.
-const waveMagic = "TTWV"
 
 // filters are what a source subscribes to, each once.
 func (o Options) filters(routes []route) (filters []string, qos []byte) {
