@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -26,19 +24,7 @@ func (g *gateway) listen(ctx context.Context, work *errgroup.Group, addr string,
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (choose another address under listen)", addr, err)
 	}
-	server := api.NewServer(addr, g.handler())
-	work.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("web server: %w", err)
-		}
-		return nil
-	})
-	work.Go(func() error {
-		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-		defer cancel()
-		return server.Shutdown(grace)
-	})
+	serveWeb(ctx, work, api.NewServer(addr, g.handler()), l, func() {})
 	ready("http://" + l.Addr().String())
 	return nil
 }

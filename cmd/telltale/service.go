@@ -204,19 +204,7 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 	}
 	server := api.NewServer(addr, api.New(shown))
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("web server: %w", err)
-		}
-		return nil
-	})
-	g.Go(func() error {
-		<-ctx.Done()
-		s.hub.Close()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-		defer cancel()
-		return server.Shutdown(grace)
-	})
+	serveWeb(ctx, g, server, l, s.hub.Close)
 	if erp != nil {
 		g.Go(func() error {
 			return quiet(workorders.NewForwarder(announced{s.db, s.hub}, erp, erpName, opt).Run(ctx))
@@ -229,6 +217,24 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 	g.Go(func() error { return s.flow(ctx, src, shards) })
 	ready("http://" + l.Addr().String())
 	return quiet(g.Wait())
+}
+
+// serveWeb answers requests until ctx ends, then ends what would keep connections open and
+// gives those under way a moment.
+func serveWeb(ctx context.Context, g *errgroup.Group, server *http.Server, l net.Listener, ending func()) {
+	g.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("web server: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		ending()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		return server.Shutdown(grace)
+	})
 }
 
 // quiet takes the end of a context for what it is: no failure.
