@@ -24,6 +24,7 @@ type carriedLine struct {
 	Judged  bool              `json:"judged"`
 	Open    map[string]open   `json:"open,omitempty"`
 	Pending []int64           `json:"pending,omitempty"` // positions of readings whose instant is not complete
+	Unread  time.Time         `json:"unread,omitzero"`   // of the oldest sample in them
 	Fusions []carriedFusion   `json:"fusions"`
 	Alarms  []*alarm          `json:"alarms"`
 	Models  map[string]string `json:"models,omitempty"` // by component: the version that spoke last
@@ -41,6 +42,9 @@ func (l *line) save(to map[StateKey][]byte) error {
 	c := carriedLine{Clock: l.order.Clock, Done: l.order.Done, Newest: l.order.newest, Speed: l.speed, Speeds: l.speeds, Load: l.loadN, Spectra: l.spectra, Judged: l.commissioned, Open: map[string]open{}, Alarms: l.alarms, Models: l.answered}
 	for _, a := range l.order.pending {
 		c.Pending = append(c.Pending, a.From)
+		if t := oldest(a.Reading); c.Unread.IsZero() || t.Before(c.Unread) {
+			c.Unread = t
+		}
 	}
 	for name, cut := range l.cutters {
 		if o, ok := cut.save(); ok {
@@ -106,7 +110,7 @@ func (l *line) load(parts map[string][]byte) error {
 		}
 	}
 	l.saved["checker"] = parts["checker"]
-	l.waiting = map[int64]bool{}
+	l.waiting, l.unread = map[int64]bool{}, c.Unread
 	for _, from := range c.Pending {
 		l.waiting[from] = true
 	}
@@ -178,32 +182,46 @@ func (s *Shard) settle(l *line) error {
 		}
 	}
 	if len(l.order.pending) < len(l.waiting) {
-		l.Checker.Rewind(l.order.Clock.Add(1))
+		to := l.order.Clock.Add(1)
+		if !l.unread.IsZero() && l.unread.Before(to) {
+			to = l.unread
+		}
+		l.Checker.Rewind(to)
+		l.order.newest = l.order.Clock // those that come again move it as they did before
 	}
-	s.fx.Counts["blocks-abandoned"] += l.abandon()
 	return nil
 }
 
-// abandon gives up what rebuild still waits for: the source cannot go back that
-// far. It returns how many blocks are gone.
-func (l *line) abandon() (lost int64) {
-	for _, c := range l.cutters {
-		if c.awaited != nil && len(c.awaited.Froms) > 0 {
-			lost += int64(len(c.awaited.Froms))
-			c.reset()
-		}
-		c.awaited, c.blocks = nil, nil
+// oldest is the time of the oldest sample in a reading.
+func oldest(r asset.Reading) time.Time {
+	if r.Wave != nil && r.Wave.Start.Before(r.Time) {
+		return r.Wave.Start
 	}
-	return lost
+	return r.Time
+}
+
+// awaits reports whether a reading holds samples that an open window still waits for.
+func (l *line) awaits(a Arrival) bool {
+	w := a.Reading.Wave
+	if w == nil || l.cutters[w.Channel] == nil {
+		return false
+	}
+	return l.cutters[w.Channel].awaits(w, a.From, false) >= 0
 }
 
 // rebuild takes in a reading from before the restart: it was waiting for the rest
 // of its instant, or part of it lies in an open window, or it is done with.
-func (l *line) rebuild(a Arrival) {
-	switch w := a.Reading.Wave; {
-	case l.waiting[a.From]:
+func (l *line) rebuild(a Arrival, again bool) {
+	w := a.Reading.Wave
+	if again && l.waiting[a.From] {
 		l.order.pending = slices.Insert(l.order.pending, l.order.place(a.Reading.Time), a)
-	case w != nil:
-		l.cutters[w.Channel].rebuild(w, a.From)
+		return
+	}
+	if w == nil {
+		return
+	}
+	c := l.cutters[w.Channel]
+	if i := c.awaits(w, a.From, again); i >= 0 {
+		c.rebuild(w, a.From, i)
 	}
 }

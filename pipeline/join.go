@@ -30,10 +30,10 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 		}
 		return nil, nil
 	}
-	if a.From < s.begun {
-		a.Reading, _ = l.Checker.Check(a.Reading)
-		l.rebuild(a)
-		l.oldest, l.open = l.low()
+	if again := a.From < s.begun; again || l.awaits(a) {
+		if err := s.comesAgain(l, a, again); err != nil {
+			return nil, err
+		}
 		return nil, nil
 	}
 	l.moved = true
@@ -43,7 +43,7 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 	r, refused := l.Checker.Check(a.Reading)
 	a.Reading = r
 	s.tally(a, refused)
-	if r.Wave == nil && len(r.Points) == 0 && r.Event == nil {
+	if r.Blank() {
 		return nil, nil
 	}
 	if a.Reading.Time.After(s.clock) {
@@ -59,6 +59,24 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 		out[i] = instant{l, g}
 	}
 	return append(out, s.idle(l)...), nil
+}
+
+// comesAgain takes in a reading of before the restart. What was seen of its series since
+// then is no reason to refuse it.
+func (s *Shard) comesAgain(l *line, a Arrival, again bool) error {
+	if again {
+		a.Reading, _ = l.Checker.Check(a.Reading)
+	} else {
+		memory := l.Checker.Save()
+		l.Checker.Rewind(oldest(a.Reading))
+		a.Reading, _ = l.Checker.Check(a.Reading)
+		if err := l.Checker.Load(memory); err != nil {
+			return fmt.Errorf("asset %s: checker: %w", l.Plate.ID, err)
+		}
+	}
+	l.rebuild(a, again)
+	l.oldest, l.open = l.low()
+	return nil
 }
 
 // line returns the asset's line, made and loaded at its first reading; nil when
@@ -116,6 +134,7 @@ func (s *Shard) idle(but *line) []instant {
 			out = append(out, instant{l, g})
 		}
 		for _, c := range l.cutters {
+			s.abandon(c)
 			s.fx.Counts["samples-abandoned"] += int64(c.pending())
 			c.reset()
 		}
@@ -136,9 +155,14 @@ func (s *Shard) observe(in instant) []*moment {
 	}
 	for _, a := range in.arrivals {
 		if a.Reading.Wave != nil {
-			got, lost := l.cutter(a.Reading.Wave.Channel).push(a.Reading.Wave, a.From)
+			c := l.cutter(a.Reading.Wave.Channel)
+			s.abandon(c)
+			got, lost := c.push(a.Reading.Wave, a.From)
 			s.lose(lost)
 			windows = append(windows, got...)
+		}
+		for i := range a.Reading.Features {
+			windows = append(windows, l.given(&a.Reading.Features[i]))
 		}
 		points = append(points, a.Reading.Points...)
 		if e := a.Reading.Event; e != nil {
@@ -151,6 +175,14 @@ func (s *Shard) observe(in instant) []*moment {
 		windows = append(windows, asset.Window{Start: at, End: at, Points: points, Quality: worst(points)})
 	}
 	return s.moments(l, at, windows, events)
+}
+
+// abandon gives up the open window that a channel had before the restart, if it is not
+// there by now.
+func (s *Shard) abandon(c *cutter) {
+	if lost := c.abandon(); lost > 0 {
+		s.fx.Counts["blocks-abandoned"] += lost
+	}
 }
 
 // lose counts the samples that are not as they came.
@@ -225,7 +257,7 @@ func (s *Shard) extract(m *moment, w asset.Window) {
 	if features.OffClock(w.ClockPPM) {
 		s.fx.Counts["clock-drift"]++
 	}
-	v, spectra, err := l.Extractor.Extract(w, m.wanted)
+	v, spectra, err := l.Extractor.Extract(w, m.wanted || w.Given != nil)
 	if err != nil {
 		s.fx.Counts["window-failed"]++
 		return

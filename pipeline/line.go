@@ -23,6 +23,7 @@ type line struct {
 	answered     map[string]string // by component: the version that spoke last
 	spectra      time.Time         // when spectra were last kept
 	waiting      map[int64]bool    // readings that were pending at the restart
+	unread       time.Time         // of the oldest sample in them
 	settled      bool              // new readings have begun to come
 	moved        bool              // since the last batch: its state is to be saved
 	oldest       int64             // position that it still needs, as of when it last moved
@@ -58,9 +59,19 @@ func newLine(l *Line) *line {
 
 func (l *line) cutter(channel string) *cutter { return l.cutters[channel] }
 
+// given is the window that features were computed of before they were sent.
+func (l *line) given(f *asset.Features) asset.Window {
+	c := l.cutters[f.Channel].channel
+	w := asset.Window{Channel: c.Name, Component: c.Component, Kind: c.Kind, Start: f.Start, End: f.End, RateHz: f.RateHz, Quality: f.Quality, Given: f}
+	if e := f.Evidence; e != nil {
+		w.Unit, w.Samples, w.Counts, w.Scale = e.Unit, e.Samples, e.Counts, e.Scale
+	}
+	return w
+}
+
 func (l *line) halfFilled() bool {
 	for _, c := range l.cutters {
-		if c.pending() > 0 {
+		if c.pending() > 0 || c.awaited != nil && len(c.awaited.Froms) > 0 {
 			return true
 		}
 	}

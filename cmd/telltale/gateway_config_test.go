@@ -44,6 +44,8 @@ func TestGatewayConfiguration(t *testing.T) {
 		"gateway:\n  kafka:\n    brokers: [\"x:1\"]\n    topic: a b\n": `gateway.kafka.topic: "a b" is not allowed`,
 		"gateway:\n  kinesis: {stream: s, region: eu-west-1}\n  kafka:\n    brokers: [\"x:1\"]\n    topic: t\n": `gateway.kinesis: a stream beside a topic is not allowed: want one of them`,
 		"gateway:\n  kinesis: {stream: a/b, region: eu-west-1}\n":                                               `gateway.kinesis.stream: "a/b" is not allowed`,
+		"gateway: {features: {evidence_every: 3s}}\n":                                                           `gateway.features.evidence_every: 3s is not allowed: want 1m to 720h`,
+		"gateway: {features: {evidence_change: 1}}\n":                                                           `gateway.features.evidence_change: 1 is not allowed: want 3 to 1000 robust deviations`,
 		"gateway: {kafak: 1}\n": `unknown field "kafak"`,
 	} {
 		if _, err := read(gateway); err == nil || !strings.Contains(err.Error(), want) {

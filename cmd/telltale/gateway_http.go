@@ -32,6 +32,9 @@ func (g *gateway) listen(ctx context.Context, work *errgroup.Group, addr string,
 func (g *gateway) handler() http.Handler {
 	metric := prometheus.NewRegistry()
 	metric.MustRegister(gatewayMetrics{g}, sourceMetrics{g.sources})
+	if g.extraction != nil {
+		metric.MustRegister(g.extraction.counts)
+	}
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, code int, v any) {
 		w.Header().Set("Content-Type", "application/json")

@@ -64,19 +64,28 @@ func newService(w *works, db *sqlite.Store, log *slog.Logger) *service {
 // claim takes the shards over and says from which position to read, and which
 // event time was reached.
 func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
-	want := strconv.Itoa(s.shards)
-	switch have, err := s.db.Meta(ctx, "shards"); {
+	shards, next, through, err = claimShards(ctx, s.db, s.shards, s.w.scorer, func(int32) pipeline.Plant { return s.plant() })
+	if err == nil && !through.IsZero() {
+		s.reach.Store(through.UnixNano())
+	}
+	return shards, next, through, err
+}
+
+// claimShards takes n shards of a store over.
+func claimShards(ctx context.Context, db *sqlite.Store, n int, scorer pipeline.Scorer, plant func(shard int32) pipeline.Plant) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
+	want := strconv.Itoa(n)
+	switch have, err := db.Meta(ctx, "shards"); {
 	case err != nil:
 		return nil, 0, through, err
 	case have == "":
-		if err := s.db.SetMeta(ctx, "shards", want); err != nil {
+		if err := db.SetMeta(ctx, "shards", want); err != nil {
 			return nil, 0, through, err
 		}
 	case have != want:
 		return nil, 0, through, fmt.Errorf("the store was made with %s shards, the configuration says %s: keep the number, or start with an empty data folder", have, want)
 	}
-	for i := range int32(s.shards) {
-		at, err := s.db.Claim(ctx, i)
+	for i := range int32(n) { //nolint:gosec // a few
+		at, err := db.Claim(ctx, i)
 		if err != nil {
 			return nil, 0, through, err
 		}
@@ -84,14 +93,11 @@ func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int
 		if i == 0 || at.Through.Before(through) {
 			through = at.Through
 		}
-		sh, err := pipeline.NewShard(i, at.Epoch, at.Next, s.plant(), s.w.scorer, func(id asset.ID) (map[string][]byte, error) { return s.db.Parts(ctx, id) })
+		sh, err := pipeline.NewShard(i, at.Epoch, at.Next, plant(i), scorer, func(id asset.ID) (map[string][]byte, error) { return db.Parts(ctx, id) })
 		if err != nil {
 			return nil, 0, through, err
 		}
 		shards = append(shards, sh)
-	}
-	if !through.IsZero() {
-		s.reach.Store(through.UnixNano())
 	}
 	return shards, next, through, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -90,7 +91,7 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 	var disk *spool.Spool
 	if journal && slices.ContainsFunc(in.entries, func(e entry) bool { return !e.keeps }) {
 		var err error
-		if disk, err = spool.Open(spool.Options{Dir: filepath.Join(c.Data, "journal"), MaxBytes: journalBytes}); err != nil {
+		if disk, err = spool.Open(spool.Options{Dir: journalPath(c.Data), MaxBytes: journalBytes}); err != nil {
 			return err
 		}
 		in.opened = append(in.opened, func() { disk.Close() }) //nolint:errcheck,gosec // everything in it is synced
@@ -120,6 +121,14 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 	}
 	in.Joined = ingest.Join(ctx, next, direct...)
 	return nil
+}
+
+func journalPath(data string) string { return filepath.Join(data, "journal") }
+
+// hasJournal reports whether an earlier life kept one, which may hold what is still to come.
+func hasJournal(data string) bool {
+	_, err := os.Stat(journalPath(data))
+	return err == nil
 }
 
 // journal keeps on disk what sources bring.
