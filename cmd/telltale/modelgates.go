@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/models/onnx"
 	"github.com/telltale-iot/telltale/store"
-	"github.com/telltale-iot/telltale/store/sqlite"
 )
 
 // modelGates holds a candidate against the version in production.
@@ -132,15 +130,6 @@ func (g *modelGates) scores(ctx context.Context, old, candidate string) (before,
 		return nil
 	})
 	return before, after, err
-}
-
-// openService opens the store in a service's data folder.
-func openService(ctx context.Context, data string) (*sqlite.Store, error) {
-	path := storePath(data)
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("no service has written to %s: name its data folder with --data: %w", data, err)
-	}
-	return sqlite.Open(ctx, path, sqlite.Options{})
 }
 
 // timedAnswers is enough for the 99th percentile.

@@ -18,7 +18,6 @@ import (
 	"github.com/telltale-iot/telltale/api"
 	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/pipeline"
-	"github.com/telltale-iot/telltale/store/sqlite"
 	"github.com/telltale-iot/telltale/workorders"
 )
 
@@ -171,7 +170,7 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	if err != nil {
 		return err
 	}
-	db, err := sqlite.Open(ctx, storePath(conf.Data), sqlite.Options{Plan: w.order})
+	db, err := openFile(ctx, storePath(conf.Data), w.order)
 	if err != nil {
 		return err
 	}

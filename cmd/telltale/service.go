@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -20,7 +19,6 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
-	"github.com/telltale-iot/telltale/store/sqlite"
 	"github.com/telltale-iot/telltale/twin"
 	"github.com/telltale-iot/telltale/web"
 	"github.com/telltale-iot/telltale/workorders"
@@ -30,7 +28,7 @@ import (
 // the forwarder of orders, the API with the page.
 type service struct {
 	w      *works
-	db     *sqlite.Store
+	db     store.Store
 	board  *twin.Board
 	hub    *api.Hub
 	log    *slog.Logger
@@ -53,7 +51,7 @@ type service struct {
 // defaultShards is one for each of two cores.
 const defaultShards = 2
 
-func newService(w *works, db *sqlite.Store, log *slog.Logger) *service {
+func newService(w *works, db store.Store, log *slog.Logger) *service {
 	s := &service{w: w, db: db, board: twin.NewBoard(), hub: api.NewHub(api.HubOptions{}), log: log, metric: prometheus.NewRegistry(), shards: defaultShards, list: newOperatorList()}
 	s.counts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "telltale_flow_total", Help: "What went in, came out and was refused, by what."}, []string{"what"})
 	s.behind = prometheus.NewGauge(prometheus.GaugeOpts{Name: "telltale_event_time_seconds", Help: "Event time that is committed, in Unix seconds."})
@@ -169,7 +167,7 @@ func (s *service) now() api.Status {
 
 // announced is an outbox that tells the page of every update.
 type announced struct {
-	*sqlite.Store
+	store.Store
 	hub *api.Hub
 }
 
@@ -244,5 +242,3 @@ func quiet(err error) error {
 	}
 	return err
 }
-
-func storePath(data string) string { return filepath.Join(data, "telltale.db") }
