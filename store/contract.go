@@ -91,3 +91,11 @@ type Store interface {
 	Page
 	Desk
 }
+
+// Remote is a store whose server may be away. What the flow asks of it waits meanwhile.
+type Remote interface {
+	// Away says since when and why the store waits; nil while it does not.
+	Away() error
+	// Retries counts the attempts that had to be made again.
+	Retries() int64
+}
