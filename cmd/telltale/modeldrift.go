@@ -43,7 +43,7 @@ func (m *modelShelf) drift() *cobra.Command {
 			return d.print(cmd.OutOrStdout(), report)
 		},
 	}
-	cmd.Flags().StringVar(&d.data, "data", "data", "data folder of the service")
+	cmd.Flags().StringVar(&d.data, "data", "data", servicePlace)
 	cmd.Flags().DurationVar(&d.opt.Span, "since", 7*24*time.Hour, "span that ends at the newest instant")
 	return cmd
 }

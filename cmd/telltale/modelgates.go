@@ -48,7 +48,7 @@ func (m *modelShelf) gates() *cobra.Command {
 	}
 	g.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&g.data, "data", "data", "data folder of the service")
+	f.StringVar(&g.data, "data", "data", servicePlace)
 	f.StringVar(&g.against, "against", "", "the version to hold it against; default the one in production")
 	f.DurationVar(&g.since, "since", 28*24*time.Hour, "how far to look back from the newest score")
 	f.Float64Var(&g.opt.Days, "days", 14, "days of event time on which both have to have scored")

@@ -20,7 +20,7 @@ import (
 type outboxPlace struct{ data, out string }
 
 func (p *outboxPlace) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.data, "data", "", "data folder of a service")
+	cmd.Flags().StringVar(&p.data, "data", "", servicePlace)
 	cmd.Flags().StringVar(&p.out, "out", "", "OUT of a backtest")
 }
 

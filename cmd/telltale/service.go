@@ -43,6 +43,7 @@ type service struct {
 	intake *intake      // nil: its source is one of the program's own
 	reach  atomic.Int64 // event time reached, Unix ns
 
+	retention  time.Duration // of event time; 0: for ever
 	pollModels time.Duration // between two looks at the repository; default 5 s
 	token      string        // that changes by the API have to bring
 	metric     *prometheus.Registry
@@ -108,7 +109,7 @@ func (s *service) plant() pipeline.Plant {
 
 // flow runs the stages until ctx ends.
 func (s *service) flow(ctx context.Context, src pipeline.Source, shards []*pipeline.Shard) error {
-	f := pipeline.Flow{Source: src, Keeper: s.db, Shards: shards, Batch: s.batch, Kept: func(fx pipeline.Effects) { s.kept(ctx, fx) }}
+	f := pipeline.Flow{Source: src, Keeper: endingKeeper{s.db, ctx}, Shards: shards, Batch: s.batch, Kept: func(fx pipeline.Effects) { s.kept(ctx, fx) }}
 	return f.Run(ctx)
 }
 
@@ -193,7 +194,7 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 		return err
 	}
 	shown := api.Options{
-		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Models: read, Token: s.token, Trusted: loopback(l.Addr()), Hub: s.hub, Status: s.now, Metrics: s.metric,
+		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Models: read, Token: s.token, Trusted: loopback(l.Addr()), Hub: s.hub, Status: s.now, Metrics: s.metric, NotReady: s.notReady,
 		Page: web.Handler(), Mounts: s.mounts, Log: func(msg string, err error) { s.log.Error(msg, "error", err) },
 	}
 	if s.intake != nil {
@@ -208,7 +209,9 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 			return quiet(workorders.NewForwarder(announced{s.db, s.hub}, erp, erpName, opt).Run(ctx))
 		})
 	}
+	s.watchStore()
 	g.Go(func() error { return s.guard.run(ctx) })
+	g.Go(func() error { return s.retain(ctx) })
 	if s.intake != nil {
 		g.Go(func() error { return s.intake.watch(ctx) })
 	}

@@ -32,8 +32,8 @@ func migrationFiles() []string {
 	return files
 }
 
-// version is the number of migrations that the database has seen.
-func (s *Store) version(ctx context.Context) (int, error) {
+// Version is the number of migrations that the database has seen.
+func (s *Store) Version(ctx context.Context) (int, error) {
 	var there bool
 	if err := s.reads.QueryRow(ctx, "SELECT to_regclass('schema_version') IS NOT NULL").Scan(&there); err != nil || !there {
 		return 0, err

@@ -92,7 +92,7 @@ func (s *Store) open(ctx context.Context, url string) error {
 	if s.reads, err = s.connect(ctx, url, int32(s.opt.Readers), prepareReader); err != nil { //nolint:gosec // a few
 		return err
 	}
-	have, err := s.version(ctx)
+	have, err := s.Version(ctx)
 	if err != nil {
 		return err
 	}
