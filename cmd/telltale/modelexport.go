@@ -76,9 +76,9 @@ func (m *modelShelf) exportTraining() *cobra.Command {
 	var e trainingExport
 	cmd := &cobra.Command{
 		Use: "export-training FROM --out DIR --class KIND --inputs A,B", Short: "Write labelled features for training",
-		Long: "FROM is the OUT of a finished backtest or the data folder of a service. Writes features.parquet with the chosen\n" +
-			"inputs, each row with its regime, its label and since when that was known, and training.json, which splits by\n" +
-			"asset and time and carries the file's digest. A row is healthy unless a label, an alert without a verdict, or a\n" +
+		Long: "FROM is the OUT of a finished backtest, or the data folder of a service or the postgres:// address of its store.\n" +
+			"Writes features.parquet with the chosen inputs, each row with its regime, its label and since when that was\n" +
+			"known, and training.json, which splits by asset and time and carries the file's digest. A row is healthy unless a label, an alert without a verdict, or a\n" +
 			"failure or maintenance nearby says otherwise. --as-of T writes only what was known at T: labels that end later\n" +
 			"are unknown, later rows, alerts and verdicts are left out.",
 		Example: "  telltale model export-training out/farm --out train --class wind-turbine --component gearbox \\\n" +

@@ -28,7 +28,9 @@ func Run(t *testing.T, open Opener) {
 		"what is kept is read back":           readBack,
 		"a replayed batch changes nothing":    replay,
 		"a stale epoch writes nothing":        fenced,
-		"a batch that fails leaves no trace":  atomic,
+		"a row that is there is replaced":     replaced,
+		"no text stops a shard":               texts,
+		"a batch that fails leaves no trace":  whole,
 		"carried state is replaced, removed":  carried,
 		"an alert is updated in place":        alerts,
 		"an alert orders once":                orders,
@@ -42,7 +44,14 @@ func Run(t *testing.T, open Opener) {
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t, t.TempDir(), Plan)) })
 	}
-	t.Run("a reopened store goes on", func(t *testing.T) { reopened(t, open) })
+	for name, f := range map[string]func(*testing.T, Opener){
+		"a reopened store goes on":                  reopened,
+		"an instance that lost its shard is fenced": fencedElsewhere,
+		"instances keep their shards side by side":  sideBySide,
+		"another instance confirms what is kept":    confirmed,
+	} {
+		t.Run(name, func(t *testing.T) { f(t, open) })
+	}
 }
 
 // Plan orders work for every alert but those of severity 4.
@@ -148,7 +157,7 @@ func fenced(t *testing.T, s Store) {
 	}
 }
 
-func atomic(t *testing.T, s Store) {
+func whole(t *testing.T, s Store) {
 	t.Helper()
 	epoch := claim(t, s)
 	keep(t, s, Batch(epoch, 1))
