@@ -18,7 +18,7 @@ import (
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/simulate"
-	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/store"
 	"github.com/telltale-iot/telltale/workorders"
 	"github.com/telltale-iot/telltale/workorders/sandbox"
 )
@@ -87,7 +87,7 @@ func (d *demo) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer closeModels()
-	db, err := sqlite.Open(ctx, storePath(d.data), sqlite.Options{Plan: w.order})
+	db, err := openFile(ctx, storePath(d.data), w.order)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (d *demo) works(ctx context.Context, farm *simulate.Farm, log *slog.Logger)
 }
 
 // same refuses a data folder of a demo with other turbines.
-func (d *demo) same(ctx context.Context, db *sqlite.Store) error {
+func (d *demo) same(ctx context.Context, db store.Store) error {
 	id := fmt.Sprintf("demo turbines=%d seed=%d simulator=%s", d.turbines, d.seed, simulate.Version)
 	have, err := db.Meta(ctx, "run")
 	switch {

@@ -18,7 +18,6 @@ import (
 	"github.com/telltale-iot/telltale/api"
 	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/pipeline"
-	"github.com/telltale-iot/telltale/store/sqlite"
 	"github.com/telltale-iot/telltale/workorders"
 )
 
@@ -171,7 +170,7 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	if err != nil {
 		return err
 	}
-	db, err := sqlite.Open(ctx, storePath(conf.Data), sqlite.Options{Plan: w.order})
+	db, err := openStore(ctx, conf, cmp.Or(conf.Shards, defaultShards), w.order, log)
 	if err != nil {
 		return err
 	}
@@ -179,6 +178,7 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 	s := newService(w, db, log)
 	s.batch = pipeline.Batch{Eager: true}
 	s.shards = cmp.Or(conf.Shards, s.shards)
+	s.retention = cmp.Or(conf.Store.Retention, defaultRetention)
 	s.pollModels = conf.Models.poll()
 	if s.token, err = secret(conf.API.TokenFile); err != nil {
 		return fmt.Errorf("api.token_file: %w", err)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -20,7 +19,6 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
-	"github.com/telltale-iot/telltale/store/sqlite"
 	"github.com/telltale-iot/telltale/twin"
 	"github.com/telltale-iot/telltale/web"
 	"github.com/telltale-iot/telltale/workorders"
@@ -30,7 +28,7 @@ import (
 // the forwarder of orders, the API with the page.
 type service struct {
 	w      *works
-	db     *sqlite.Store
+	db     store.Store
 	board  *twin.Board
 	hub    *api.Hub
 	log    *slog.Logger
@@ -45,6 +43,7 @@ type service struct {
 	intake *intake      // nil: its source is one of the program's own
 	reach  atomic.Int64 // event time reached, Unix ns
 
+	retention  time.Duration // of event time; 0: for ever
 	pollModels time.Duration // between two looks at the repository; default 5 s
 	token      string        // that changes by the API have to bring
 	metric     *prometheus.Registry
@@ -53,7 +52,7 @@ type service struct {
 // defaultShards is one for each of two cores.
 const defaultShards = 2
 
-func newService(w *works, db *sqlite.Store, log *slog.Logger) *service {
+func newService(w *works, db store.Store, log *slog.Logger) *service {
 	s := &service{w: w, db: db, board: twin.NewBoard(), hub: api.NewHub(api.HubOptions{}), log: log, metric: prometheus.NewRegistry(), shards: defaultShards, list: newOperatorList()}
 	s.counts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "telltale_flow_total", Help: "What went in, came out and was refused, by what."}, []string{"what"})
 	s.behind = prometheus.NewGauge(prometheus.GaugeOpts{Name: "telltale_event_time_seconds", Help: "Event time that is committed, in Unix seconds."})
@@ -116,7 +115,7 @@ func (s *service) plant() pipeline.Plant {
 
 // flow runs the stages until ctx ends.
 func (s *service) flow(ctx context.Context, src pipeline.Source, shards []*pipeline.Shard) error {
-	f := pipeline.Flow{Source: src, Keeper: s.db, Shards: shards, Batch: s.batch, Kept: func(fx pipeline.Effects) { s.kept(ctx, fx) }}
+	f := pipeline.Flow{Source: src, Keeper: endingKeeper{s.db, ctx}, Shards: shards, Batch: s.batch, Kept: func(fx pipeline.Effects) { s.kept(ctx, fx) }}
 	return f.Run(ctx)
 }
 
@@ -175,7 +174,7 @@ func (s *service) now() api.Status {
 
 // announced is an outbox that tells the page of every update.
 type announced struct {
-	*sqlite.Store
+	store.Store
 	hub *api.Hub
 }
 
@@ -201,7 +200,7 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 		return err
 	}
 	shown := api.Options{
-		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Models: read, Token: s.token, Trusted: loopback(l.Addr()), Hub: s.hub, Status: s.now, Metrics: s.metric,
+		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Models: read, Token: s.token, Trusted: loopback(l.Addr()), Hub: s.hub, Status: s.now, Metrics: s.metric, NotReady: s.notReady,
 		Page: web.Handler(), Mounts: s.mounts, Log: func(msg string, err error) { s.log.Error(msg, "error", err) },
 	}
 	if s.intake != nil {
@@ -216,7 +215,9 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 			return quiet(workorders.NewForwarder(announced{s.db, s.hub}, erp, erpName, opt).Run(ctx))
 		})
 	}
+	s.watchStore()
 	g.Go(func() error { return s.guard.run(ctx) })
+	g.Go(func() error { return s.retain(ctx) })
 	if s.intake != nil {
 		g.Go(func() error { return s.intake.watch(ctx) })
 	}
@@ -250,5 +251,3 @@ func quiet(err error) error {
 	}
 	return err
 }
-
-func storePath(data string) string { return filepath.Join(data, "telltale.db") }

@@ -15,87 +15,8 @@ import (
 	"github.com/telltale-iot/telltale/workorders"
 )
 
-// Committer is the side of a store that the flow uses.
-type Committer interface {
-	pipeline.Keeper
-	Claim(ctx context.Context, shard int32) (store.Checkpoint, error)
-	Parts(ctx context.Context, id asset.ID) (map[string][]byte, error)
-}
-
-// Exporter is the side of a store that the report uses.
-type Exporter interface {
-	EachRisk(ctx context.Context, f func(asset.Risk) error) error
-	EachFrame(ctx context.Context, f func(pipeline.Frame) error) error
-	Counts(ctx context.Context) (map[string]int64, error)
-}
-
-// Keeping is what a store remembers of a run, and how long.
-type Keeping interface {
-	Facts
-	Answers
-	Prune(ctx context.Context, before time.Time) (int64, error)
-}
-
-// History is the side of a store that the page uses.
-type History interface {
-	LatestRisks(ctx context.Context) ([]asset.Risk, error)
-	Risks(ctx context.Context, id asset.ID, component string, from, to time.Time, limit int) ([]asset.Risk, error)
-	Trend(ctx context.Context, id asset.ID, keys []string, from, to time.Time, limit int) ([]store.Series, error)
-}
-
-// Evidence is the side of a store that the page's details use.
-type Evidence interface {
-	Spectra(ctx context.Context, id asset.ID, channel string, at time.Time) ([]features.Spectrum, time.Time, error)
-	TwinEvents(ctx context.Context, id asset.ID, limit int) ([]pipeline.TwinEvent, error)
-}
-
-// Cases is the side of a store that people work with.
-type Cases interface {
-	Alerts(ctx context.Context, f store.AlertFilter) ([]asset.Alert, error)
-	Alert(ctx context.Context, id string) (asset.Alert, error)
-}
-
-// Desk is the outbox and its reader.
-type Desk interface {
-	workorders.Outbox
-	Orders(ctx context.Context, f store.OrderFilter) ([]workorders.Order, error)
-	Order(ctx context.Context, id string) (workorders.Order, error)
-}
-
-// Facts are what is known of the run, and its end.
-type Facts interface {
-	Meta(ctx context.Context, key string) (string, error)
-	SetMeta(ctx context.Context, key, value string) error
-	Close() error
-}
-
-// Flow is what a run needs.
-type Flow interface {
-	Committer
-	Exporter
-	Keeping
-}
-
-// Page is what people see.
-type Page interface {
-	History
-	Evidence
-	Cases
-}
-
-// Answers is the side of a store that compares versions of models.
-type Answers interface {
-	EachScore(ctx context.Context, filter store.ScoreFilter, f func(asset.Score) error) error
-	NewestScore(ctx context.Context, digest string) (time.Time, error)
-	ScoreCounts(ctx context.Context, from, to time.Time) ([]store.ScoreCount, error)
-}
-
-// Store is all of it.
-type Store interface {
-	Flow
-	Page
-	Desk
-}
+// Store is what is held to the contract.
+type Store = store.Store
 
 // Opener opens a store in the folder, which holds what an earlier one left.
 type Opener func(t *testing.T, dir string, plan store.Planner) Store
@@ -107,7 +28,9 @@ func Run(t *testing.T, open Opener) {
 		"what is kept is read back":           readBack,
 		"a replayed batch changes nothing":    replay,
 		"a stale epoch writes nothing":        fenced,
-		"a batch that fails leaves no trace":  atomic,
+		"a row that is there is replaced":     replaced,
+		"no text stops a shard":               texts,
+		"a batch that fails leaves no trace":  whole,
 		"carried state is replaced, removed":  carried,
 		"an alert is updated in place":        alerts,
 		"an alert orders once":                orders,
@@ -121,7 +44,14 @@ func Run(t *testing.T, open Opener) {
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t, t.TempDir(), Plan)) })
 	}
-	t.Run("a reopened store goes on", func(t *testing.T) { reopened(t, open) })
+	for name, f := range map[string]func(*testing.T, Opener){
+		"a reopened store goes on":                  reopened,
+		"an instance that lost its shard is fenced": fencedElsewhere,
+		"instances keep their shards side by side":  sideBySide,
+		"another instance confirms what is kept":    confirmed,
+	} {
+		t.Run(name, func(t *testing.T) { f(t, open) })
+	}
 }
 
 // Plan orders work for every alert but those of severity 4.
@@ -184,7 +114,7 @@ func Alert(id string, severity int) asset.Alert {
 	}
 }
 
-func claim(t *testing.T, s Committer) int64 {
+func claim(t *testing.T, s store.Committer) int64 {
 	t.Helper()
 	c, err := s.Claim(t.Context(), 0)
 	if err != nil {
@@ -193,7 +123,7 @@ func claim(t *testing.T, s Committer) int64 {
 	return c.Epoch
 }
 
-func keep(t *testing.T, s Committer, fx pipeline.Effects) {
+func keep(t *testing.T, s store.Committer, fx pipeline.Effects) {
 	t.Helper()
 	if err := s.Keep(t.Context(), fx); err != nil {
 		t.Fatal(err)
@@ -201,7 +131,7 @@ func keep(t *testing.T, s Committer, fx pipeline.Effects) {
 }
 
 // Frames reads all frames.
-func Frames(t *testing.T, s Exporter) []pipeline.Frame {
+func Frames(t *testing.T, s store.Exporter) []pipeline.Frame {
 	t.Helper()
 	var all []pipeline.Frame
 	if err := s.EachFrame(t.Context(), func(f pipeline.Frame) error { all = append(all, f); return nil }); err != nil {
@@ -227,7 +157,7 @@ func fenced(t *testing.T, s Store) {
 	}
 }
 
-func atomic(t *testing.T, s Store) {
+func whole(t *testing.T, s Store) {
 	t.Helper()
 	epoch := claim(t, s)
 	keep(t, s, Batch(epoch, 1))
