@@ -13,7 +13,7 @@ import (
 	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/ingest/spool"
 	"github.com/telltale-iot/telltale/pipeline"
-	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/store"
 )
 
 // extraction is the first half of the flow, in a gateway: readings are checked, put in
@@ -23,7 +23,7 @@ import (
 type extraction struct {
 	w      *works
 	opt    gatewayFeatures
-	db     *sqlite.Store
+	db     store.Store
 	shards []*pipeline.Shard
 	out    [][]asset.Reading // by shard: of the batch under way; its goroutine owns it
 	next   int64             // position to count on from
@@ -31,7 +31,7 @@ type extraction struct {
 }
 
 func openExtraction(ctx context.Context, w *works, conf *config) (*extraction, error) {
-	db, err := sqlite.Open(ctx, filepath.Join(conf.Data, "gateway.db"), sqlite.Options{})
+	db, err := openFile(ctx, filepath.Join(conf.Data, "gateway.db"), nil)
 	if err != nil {
 		return nil, err
 	}

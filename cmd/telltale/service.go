@@ -71,7 +71,7 @@ func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int
 }
 
 // claimShards takes n shards of a store over.
-func claimShards(ctx context.Context, db *sqlite.Store, n int, scorer pipeline.Scorer, plant func(shard int32) pipeline.Plant) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
+func claimShards(ctx context.Context, db store.Store, n int, scorer pipeline.Scorer, plant func(shard int32) pipeline.Plant) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
 	want := strconv.Itoa(n)
 	switch have, err := db.Meta(ctx, "shards"); {
 	case err != nil:
