@@ -14,6 +14,7 @@ import (
 type instant struct {
 	line     *line
 	arrivals []Arrival
+	last     bool // of an asset that fell silent: what it half filled is given up after it
 }
 
 // arrange checks a reading and puts it in order; it returns the instants that
@@ -56,7 +57,7 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 	}
 	out := make([]instant, len(groups))
 	for i, g := range groups {
-		out[i] = instant{l, g}
+		out[i] = instant{line: l, arrivals: g}
 	}
 	return append(out, s.idle(l)...), nil
 }
@@ -112,15 +113,23 @@ func (s *Shard) idle(but *line) []instant {
 			continue
 		}
 		l.moved = true
-		for _, g := range l.order.flush() {
-			out = append(out, instant{l, g})
+		groups := l.order.flush()
+		for i, g := range groups {
+			out = append(out, instant{l, g, i == len(groups)-1})
 		}
-		for _, c := range l.cutters {
-			s.fx.Counts["samples-abandoned"] += int64(c.pending())
-			c.reset()
+		if len(groups) == 0 {
+			s.giveUp(l)
 		}
 	}
 	return out
+}
+
+// giveUp ends the records of an asset; what they had half filled is counted.
+func (s *Shard) giveUp(l *line) {
+	for _, c := range l.cutters {
+		s.fx.Counts["samples-abandoned"] += int64(c.pending())
+		c.reset()
+	}
 }
 
 // observe cuts the instant's windows, extracts their features and lets the
