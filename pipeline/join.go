@@ -21,7 +21,7 @@ type instant struct {
 // are complete now. What was read before the restart only rebuilds open windows.
 func (s *Shard) arrange(a Arrival) ([]instant, error) {
 	id := a.Reading.Asset
-	l, err := s.line(id)
+	l, err := s.line(id, a.From)
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +41,9 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 	if err := s.settle(l); err != nil {
 		return nil, err
 	}
+	if known, err := l.again(a); known || err != nil {
+		return nil, err
+	}
 	r, refused := l.Checker.Check(a.Reading)
 	a.Reading = r
 	s.tally(a, refused)
@@ -55,6 +58,9 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 		s.fx.Counts[string(fate)]++
 		return nil, nil
 	}
+	if len(groups) > 0 {
+		s.fx.Counts["readings-abandoned"] += l.forget()
+	}
 	out := make([]instant, len(groups))
 	for i, g := range groups {
 		out[i] = instant{line: l, arrivals: g}
@@ -62,9 +68,9 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 	return append(out, s.idle(l)...), nil
 }
 
-// line returns the asset's line, made and loaded at its first reading; nil when
-// nobody declared the asset.
-func (s *Shard) line(id asset.ID) (*line, error) {
+// line returns the asset's line, made and loaded at its first reading, which is at from;
+// nil when nobody declared the asset.
+func (s *Shard) line(id asset.ID, from int64) (*line, error) {
 	if l, ok := s.lines[id]; ok {
 		return l, nil
 	}
@@ -73,6 +79,7 @@ func (s *Shard) line(id asset.ID) (*line, error) {
 		return nil, nil
 	}
 	l := newLine(made)
+	l.first = from
 	l.follow(s.scorer)
 	if s.recall != nil {
 		parts, err := s.recall(id)
@@ -109,7 +116,7 @@ func (s *Shard) idle(but *line) []instant {
 	s.swept = s.clock
 	var out []instant
 	for _, l := range s.sorted() {
-		if l == but || len(l.order.pending) == 0 && !l.halfFilled() || s.clock.Sub(l.order.newest) < idleTimeout {
+		if l == but || len(l.order.pending)+len(l.waiting) == 0 && !l.halfFilled() || s.clock.Sub(l.order.newest) < idleTimeout {
 			continue
 		}
 		l.moved = true
@@ -124,10 +131,13 @@ func (s *Shard) idle(but *line) []instant {
 	return out
 }
 
-// giveUp ends the records of an asset; what they had half filled is counted.
+// giveUp ends the records of an asset and what it still waits for; both are counted.
 func (s *Shard) giveUp(l *line) {
+	s.fx.Counts["readings-abandoned"] += int64(len(l.waiting))
+	clear(l.waiting)
 	for _, c := range l.cutters {
 		s.fx.Counts["samples-abandoned"] += int64(c.pending())
+		s.fx.Counts["blocks-abandoned"] += int64(c.abandon())
 		c.reset()
 	}
 }
@@ -165,6 +175,7 @@ func (s *Shard) observe(in instant) []*moment {
 // lose counts the samples that are not as they came.
 func (s *Shard) lose(c cuts) {
 	s.fx.Counts["samples-abandoned"] += int64(c.Abandoned)
+	s.fx.Counts["blocks-abandoned"] += int64(c.Unread)
 	if c.Filled > 0 {
 		s.fx.Counts["samples-filled"] += int64(c.Filled)
 	}
