@@ -14,13 +14,14 @@ import (
 type instant struct {
 	line     *line
 	arrivals []Arrival
+	last     bool // of an asset that fell silent: what it half filled is given up after it
 }
 
 // arrange checks a reading and puts it in order; it returns the instants that
 // are complete now. What was read before the restart only rebuilds open windows.
 func (s *Shard) arrange(a Arrival) ([]instant, error) {
 	id := a.Reading.Asset
-	l, err := s.line(id)
+	l, err := s.line(id, a.From)
 	if err != nil {
 		return nil, err
 	}
@@ -30,14 +31,17 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 		}
 		return nil, nil
 	}
-	if again := a.From < s.begun; again || l.awaits(a) {
-		if err := s.comesAgain(l, a, again); err != nil {
-			return nil, err
-		}
+	if a.From < s.begun {
+		a.Reading, _ = l.Checker.Check(a.Reading)
+		l.rebuild(a)
+		l.oldest, l.open = l.low()
 		return nil, nil
 	}
 	l.moved = true
 	if err := s.settle(l); err != nil {
+		return nil, err
+	}
+	if known, err := l.again(a); known || err != nil {
 		return nil, err
 	}
 	r, refused := l.Checker.Check(a.Reading)
@@ -54,34 +58,19 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 		s.fx.Counts[string(fate)]++
 		return nil, nil
 	}
+	if len(groups) > 0 {
+		s.fx.Counts["readings-abandoned"] += l.forget()
+	}
 	out := make([]instant, len(groups))
 	for i, g := range groups {
-		out[i] = instant{l, g}
+		out[i] = instant{line: l, arrivals: g}
 	}
 	return append(out, s.idle(l)...), nil
 }
 
-// comesAgain takes in a reading of before the restart. What was seen of its series since
-// then is no reason to refuse it.
-func (s *Shard) comesAgain(l *line, a Arrival, again bool) error {
-	if again {
-		a.Reading, _ = l.Checker.Check(a.Reading)
-	} else {
-		memory := l.Checker.Save()
-		l.Checker.Rewind(oldest(a.Reading))
-		a.Reading, _ = l.Checker.Check(a.Reading)
-		if err := l.Checker.Load(memory); err != nil {
-			return fmt.Errorf("asset %s: checker: %w", l.Plate.ID, err)
-		}
-	}
-	l.rebuild(a, again)
-	l.oldest, l.open = l.low()
-	return nil
-}
-
-// line returns the asset's line, made and loaded at its first reading; nil when
-// nobody declared the asset.
-func (s *Shard) line(id asset.ID) (*line, error) {
+// line returns the asset's line, made and loaded at its first reading, which is at from;
+// nil when nobody declared the asset.
+func (s *Shard) line(id asset.ID, from int64) (*line, error) {
 	if l, ok := s.lines[id]; ok {
 		return l, nil
 	}
@@ -90,6 +79,7 @@ func (s *Shard) line(id asset.ID) (*line, error) {
 		return nil, nil
 	}
 	l := newLine(made)
+	l.first = from
 	l.follow(s.scorer)
 	if s.recall != nil {
 		parts, err := s.recall(id)
@@ -126,20 +116,30 @@ func (s *Shard) idle(but *line) []instant {
 	s.swept = s.clock
 	var out []instant
 	for _, l := range s.sorted() {
-		if l == but || len(l.order.pending) == 0 && !l.halfFilled() || s.clock.Sub(l.order.newest) < idleTimeout {
+		if l == but || len(l.order.pending)+len(l.waiting) == 0 && !l.halfFilled() || s.clock.Sub(l.order.newest) < idleTimeout {
 			continue
 		}
 		l.moved = true
-		for _, g := range l.order.flush() {
-			out = append(out, instant{l, g})
+		groups := l.order.flush()
+		for i, g := range groups {
+			out = append(out, instant{l, g, i == len(groups)-1})
 		}
-		for _, c := range l.cutters {
-			s.abandon(c)
-			s.fx.Counts["samples-abandoned"] += int64(c.pending())
-			c.reset()
+		if len(groups) == 0 {
+			s.giveUp(l)
 		}
 	}
 	return out
+}
+
+// giveUp ends the records of an asset and what it still waits for; both are counted.
+func (s *Shard) giveUp(l *line) {
+	s.fx.Counts["readings-abandoned"] += int64(len(l.waiting))
+	clear(l.waiting)
+	for _, c := range l.cutters {
+		s.fx.Counts["samples-abandoned"] += int64(c.pending())
+		s.fx.Counts["blocks-abandoned"] += int64(c.abandon())
+		c.reset()
+	}
 }
 
 // observe cuts the instant's windows, extracts their features and lets the
@@ -155,9 +155,7 @@ func (s *Shard) observe(in instant) []*moment {
 	}
 	for _, a := range in.arrivals {
 		if a.Reading.Wave != nil {
-			c := l.cutter(a.Reading.Wave.Channel)
-			s.abandon(c)
-			got, lost := c.push(a.Reading.Wave, a.From)
+			got, lost := l.cutter(a.Reading.Wave.Channel).push(a.Reading.Wave, a.From)
 			s.lose(lost)
 			windows = append(windows, got...)
 		}
@@ -177,17 +175,10 @@ func (s *Shard) observe(in instant) []*moment {
 	return s.moments(l, at, windows, events)
 }
 
-// abandon gives up the open window that a channel had before the restart, if it is not
-// there by now.
-func (s *Shard) abandon(c *cutter) {
-	if lost := c.abandon(); lost > 0 {
-		s.fx.Counts["blocks-abandoned"] += lost
-	}
-}
-
 // lose counts the samples that are not as they came.
 func (s *Shard) lose(c cuts) {
 	s.fx.Counts["samples-abandoned"] += int64(c.Abandoned)
+	s.fx.Counts["blocks-abandoned"] += int64(c.Unread)
 	if c.Filled > 0 {
 		s.fx.Counts["samples-filled"] += int64(c.Filled)
 	}

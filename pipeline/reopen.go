@@ -32,6 +32,9 @@ type edit struct {
 // save describes the open record and the clock; ok is false when nothing is known
 // of either.
 func (c *cutter) save() (o open, ok bool) {
+	if c.awaited != nil {
+		return *c.awaited, true
+	}
 	if c.pending() == 0 && c.cut == 0 && c.rate == 0 {
 		return open{}, false
 	}
@@ -62,62 +65,70 @@ func (c *cutter) load(o open) {
 	if o.Clock != nil {
 		c.clock = *o.Clock
 	}
-	c.awaited = &o
+	if len(o.Froms) > 0 {
+		c.awaited = &o
+	}
 }
 
-// awaits is the place of a block among those that rebuild waits for, below 0 for none. A
-// source that cannot go back delivers them again at new positions: there it is their
-// time that tells.
-func (c *cutter) awaits(w *asset.Waveform, from int64, again bool) int {
-	switch {
-	case c.awaited == nil:
+// readBlock is a block of the open window that was read again, at a position that need not
+// be the one it had.
+type readBlock struct {
+	w    *asset.Waveform
+	from int64
+}
+
+// awaits is the block's place in the open window that waits to be rebuilt, by the position
+// that it had; -1: it has none.
+func (c *cutter) awaits(from int64) int {
+	if c.awaited == nil {
 		return -1
-	case again:
-		return slices.Index(c.awaited.Froms, from)
 	}
-	return slices.Index(c.awaited.Starts, w.Start.UnixNano())
+	return slices.Index(c.awaited.Froms, from)
 }
 
-// rebuild takes a block of before the restart that has place i in the open window, and
-// opens that when all are there. Blocks come in the order of the source, which need not
-// be theirs.
-func (c *cutter) rebuild(w *asset.Waveform, from int64, i int) {
-	if c.blocks == nil {
-		c.blocks = map[int]rebuilt{}
+// awaitsAt is the same for a source that counts anew after a restart: a block is known by
+// when it starts.
+func (c *cutter) awaitsAt(start time.Time) int {
+	if c.awaited == nil {
+		return -1
 	}
-	c.blocks[i] = rebuilt{w, from}
+	return slices.Index(c.awaited.Starts, start.UnixNano())
+}
+
+// rebuild puts a block that was read before the restart back into its place in the open
+// window. Blocks come in the order of the source, which need not be theirs.
+func (c *cutter) rebuild(place int, w *asset.Waveform, from int64) {
+	if c.blocks == nil {
+		c.blocks = map[int]readBlock{}
+	}
+	c.blocks[place] = readBlock{w, from}
 	if len(c.blocks) < len(c.awaited.Froms) {
 		return
 	}
 	skip, edits := c.awaited.Skip, c.awaited.Edits
 	for i := range c.awaited.Froms {
-		w := c.blocks[i].wave
-		b := blockAt{from: c.blocks[i].from, start: w.Start.UnixNano(), taken: skip}
+		got := c.blocks[i]
+		b := blockAt{from: got.from, start: got.w.Start.UnixNano(), taken: skip}
 		if len(edits) > 0 && edits[0].Of == i {
 			b.drop, b.fill = edits[0].Drop, edits[0].Fill
 			edits = edits[1:]
 		}
-		c.scale = w.Scale
-		b.n = c.add(w, b, skip) - skip
+		c.scale = got.w.Scale
+		b.n = c.add(got.w, b, skip) - skip
 		c.froms = append(c.froms, b)
 		skip = 0
 	}
 	c.awaited, c.blocks = nil, nil
 }
 
-// rebuilt is a block that has come again.
-type rebuilt struct {
-	wave *asset.Waveform
-	from int64
-}
-
-// abandon gives up what rebuild still waits for: newer blocks came, or none for long. It
-// returns how many blocks are gone.
-func (c *cutter) abandon() (lost int64) {
-	if c.awaited != nil && len(c.awaited.Froms) > 0 {
-		lost = int64(len(c.awaited.Froms))
-		c.reset()
+// abandon gives up an open window that waits to be rebuilt: its blocks did not come again.
+// It returns how many they are.
+func (c *cutter) abandon() (lost int) {
+	if c.awaited == nil {
+		return 0
 	}
+	lost = len(c.awaited.Froms)
 	c.awaited, c.blocks = nil, nil
+	c.reset()
 	return lost
 }

@@ -23,8 +23,8 @@ type cutter struct {
 	cut     int // windows cut from the current record
 	clock   sampleClock
 	froms   []blockAt
-	awaited *open           // what rebuild still has to fill in after a restart
-	blocks  map[int]rebuilt // by their place in awaited
+	awaited *open             // what rebuild still has to fill in after a restart
+	blocks  map[int]readBlock // of it, by place
 }
 
 // blockAt remembers which reading contributed how many pending samples: those that
@@ -43,12 +43,15 @@ type cuts struct {
 	Abandoned int // never part of a window
 	Filled    int // on a line between two that came
 	Repeated  int // came twice
+	Unread    int // blocks that a restart waited for and that did not come again
 }
 
 // push adds a block and returns the windows that it completes; they are valid until
 // compact.
 func (c *cutter) push(w *asset.Waveform, from int64) (windows []asset.Window, lost cuts) {
+	unread := c.abandon()
 	lost = c.join(w, from)
+	lost.Unread = unread
 	n := c.length()
 	for n > 0 && c.pending() >= n {
 		windows = append(windows, c.window(n))

@@ -277,9 +277,8 @@ func TestACutterGoesOnAfterARestartBehindAnyBlock(t *testing.T) {
 						c = newCutter(1)
 						c.load(o)
 						for i := range k {
-							again := k%2 == 0 // at its position, or at a new one
-							if at := c.awaits(blocks[i], int64(i), again); at >= 0 {
-								c.rebuild(blocks[i], int64(i), at)
+							if at := c.awaits(int64(i)); at >= 0 {
+								c.rebuild(at, blocks[i], int64(i))
 							}
 						}
 						if c.awaited != nil && len(c.awaited.Froms) > 0 {
