@@ -126,8 +126,39 @@ func (b *bound) flush(source string, out *output) {
 	if len(b.found) == 0 {
 		return
 	}
-	slices.SortStableFunc(b.found, func(a, b found) int { return cmp.Compare(a.stampMS, b.stampMS) })
+	b.sort()
 	b.resume(time.UnixMilli(b.found[0].stampMS).UTC(), source, out)
+	b.pour(out)
+}
+
+func (b *bound) sort() {
+	slices.SortStableFunc(b.found, func(a, b found) int { return cmp.Compare(a.stampMS, b.stampMS) })
+}
+
+// reborn delivers what a birth has, in order of time: the values that were measured before
+// it, the gap that it ends, that the asset is there, all other values. The gap goes over the
+// first ones too: they are the newest, and what came before them is lost.
+func (b *bound) reborn(at time.Time, source string, out *output) {
+	if b.missing != nil && at.Before(b.until) {
+		at = b.until
+	}
+	b.sort()
+	all := b.found
+	older, _ := slices.BinarySearchFunc(all, at.UnixMilli(), func(f found, ms int64) int { return cmp.Compare(f.stampMS, ms) })
+	b.found = all[:older]
+	b.pour(out)
+	b.resume(at, source, out)
+	b.tell(Online, at, source+" was born", out)
+	b.found = all[older:]
+	b.pour(out)
+}
+
+// pour delivers what was found and sorted.
+func (b *bound) pour(out *output) {
+	if len(b.found) == 0 {
+		b.found = nil
+		return
+	}
 	readings, points := 0, 0
 	for i, f := range b.found {
 		if f.wave == nil {
