@@ -172,3 +172,20 @@ func TestALossBeforeARebirthIsCovered(t *testing.T) {
 	p.hear("spBv1.0/farm/DBIRTH/e1/wt01", 1, p.double("Power", 3, 2))
 	p.want("station gap", "WT01 gap", "WT01 Power=2 1")
 }
+
+// TestAClockBehindOurs has an edge node die, at our time, and be born again before its own
+// clock has come so far: what it says until then is older than what was told already, so
+// that the gap has to go over it.
+func TestAClockBehindOurs(t *testing.T) {
+	p := open(t, options())
+	p.bear(1)
+	p.pass(time.Second)
+	p.hear("spBv1.0/farm/NDEATH/e1", -1, p.bdSeq(1))
+	died := p.now
+	p.pass(time.Second)
+	p.look()
+	p.hear("spBv1.0/farm/NBIRTH/e1", 0, p.bdSeq(2), p.double("Load", 1, 7))
+	if readings := p.want("station Load=7 1", "station gap", "station status online"); readings[1].Time.Before(died) {
+		t.Errorf("the gap ends at %s, before the event of %s", readings[1].Time, died)
+	}
+}
