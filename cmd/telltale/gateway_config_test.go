@@ -10,15 +10,14 @@ import (
 
 func TestRolesAreNamed(t *testing.T) {
 	for name, want := range map[string]string{
-		"":        `role: "" is not allowed: want all or gateway`,
-		"edge":    `role: "edge" is not allowed: want all or gateway`,
-		"process": `role: "process" cannot be started apart: want all`,
+		"":     `role: "" is not allowed: want all, gateway, process or serve`,
+		"edge": `role: "edge" is not allowed: want all, gateway, process or serve`,
 	} {
 		if _, err := roleNamed(name); !errors.Is(err, errUsage) || !strings.Contains(err.Error(), want) {
 			t.Errorf("role %q gives %v, want %s", name, err, want)
 		}
 	}
-	for _, name := range []string{"all", "gateway"} {
+	for _, name := range []string{"all", "gateway", "process", "serve"} {
 		if r, err := roleNamed(name); err != nil || r.name != name {
 			t.Errorf("role %s gives %v, %v", name, r.name, err)
 		}

@@ -29,7 +29,7 @@ type intake struct {
 
 // entry is one source of the configuration.
 type entry struct {
-	source liveSource
+	source liveSource // nil: it is read elsewhere
 	meter  *ingest.Meter
 	polled bool // nobody keeps what was not asked for
 	allow  ingest.Allow
@@ -40,6 +40,9 @@ type entry struct {
 func (e entry) status() ingest.SourceStatus {
 	if s, ok := e.source.(interface{ Status() ingest.SourceStatus }); ok {
 		return s.Status()
+	}
+	if e.source == nil {
+		return e.meter.Status(0)
 	}
 	return e.meter.Status(e.source.Queued())
 }
@@ -56,21 +59,15 @@ var _ api.Sources = (*intake)(nil)
 // through the event time that was reached. A journal is for a reader that comes back to
 // what it has read.
 func openIntake(ctx context.Context, c *config, next int64, through time.Time, journal bool, log *slog.Logger) (_ *intake, err error) {
-	in := &intake{silence: c.Source.Silence, log: log}
+	in, err := newIntake(c, log)
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			in.close()
 		}
 	}()
-	if in.letters, err = ingest.OpenLetters(filepath.Join(c.Data, "dead-letters"), 0); err != nil {
-		return nil, err
-	}
-	if r := c.Source.Registry; r != nil {
-		if in.schemas, err = registry.Open(*r); err != nil {
-			return nil, err
-		}
-		in.opened = append(in.opened, in.schemas.Close)
-	}
 	for _, open := range []func(context.Context, sourceConfig) error{in.openModbus, in.openOPCUA, in.openMQTT, in.openSparkplug, in.openKafka, in.openKinesis} {
 		if err := open(ctx, c.Source); err != nil {
 			return nil, err
@@ -78,6 +75,23 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, j
 	}
 	if err := in.join(ctx, c, next, through, journal); err != nil {
 		return nil, err
+	}
+	return in, nil
+}
+
+// newIntake has what every source needs, and none yet.
+func newIntake(c *config, log *slog.Logger) (*intake, error) {
+	letters, err := ingest.OpenLetters(filepath.Join(c.Data, "dead-letters"), 0)
+	if err != nil {
+		return nil, err
+	}
+	in := &intake{silence: c.Source.Silence, log: log, letters: letters}
+	if r := c.Source.Registry; r != nil {
+		if in.schemas, err = registry.Open(*r); err != nil {
+			in.close()
+			return nil, err
+		}
+		in.opened = append(in.opened, in.schemas.Close)
 	}
 	return in, nil
 }
@@ -101,7 +115,7 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 	}
 	var direct, others []ingest.Source
 	for _, e := range in.entries {
-		opt := ingest.EdgeOptions{Meter: e.meter, Answers: e.polled, Allows: e.allow.Allows, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
+		opt := in.edge(e, c.Source)
 		if e.polled {
 			opt.Since = through
 		}
@@ -121,6 +135,11 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 	}
 	in.Joined = ingest.Join(ctx, next, direct...)
 	return nil
+}
+
+// edge is what stands before a source.
+func (in *intake) edge(e entry, c sourceConfig) ingest.EdgeOptions {
+	return ingest.EdgeOptions{Meter: e.meter, Answers: e.polled, Allows: e.allow.Allows, MaxAhead: c.MaxAhead, MaxPast: c.MaxPast, Refused: in.letters.Put}
 }
 
 func journalPath(data string) string { return filepath.Join(data, "journal") }
@@ -173,7 +192,9 @@ func (in *intake) close() {
 		end()
 	}
 	for _, e := range slices.Backward(in.entries) {
-		e.source.Close()
+		if e.source != nil {
+			e.source.Close()
+		}
 	}
 	if in.letters != nil {
 		in.letters.Close() //nolint:errcheck,gosec // each letter is written when it is put
