@@ -66,18 +66,14 @@ func (s *Store) keep(ctx context.Context, fx *pipeline.Effects, l *loads, merge 
 	if errors.Is(err, pgx.ErrNoRows) || (err == nil && epoch != fx.Epoch) {
 		return fmt.Errorf("epoch %d, now %d: %w", fx.Epoch, epoch, store.ErrFenced)
 	}
-	switch {
-	case err != nil:
-		return err
-	case fx.Next <= next:
-		// It is there, but whether on the standby, too, only a commit after it tells.
-		_, err = tx.Exec(ctx, "UPDATE shard SET next = next WHERE shard = $1", fx.Shard)
-	default:
+	if err == nil && next < fx.Next {
 		err = s.keepAll(ctx, tx, fx, l, merge)
 	}
 	if err != nil {
 		return err
 	}
+	// What is there already is committed once more: whether it is on the standby, too, only
+	// a commit after it tells, and the lock has written enough to make this one wait for it.
 	return commit(ctx, tx, conn)
 }
 
