@@ -150,8 +150,14 @@ func TestCutAfterCommit(t *testing.T) {
 	ends(t, keeping(t, s, epoch, 1))
 	// A commit takes a while from now on, since what is deferred runs within it; a client that
 	// is cut off and asks for an end of it comes too late.
-	server.Exec(t, `CREATE FUNCTION telltale.slow() RETURNS trigger LANGUAGE plpgsql AS
-		'BEGIN PERFORM pg_sleep(0.7); RETURN NULL; EXCEPTION WHEN query_canceled THEN RETURN NULL; END'`)
+	server.Exec(t, `CREATE FUNCTION telltale.slow() RETURNS trigger LANGUAGE plpgsql AS $$
+		DECLARE began CONSTANT timestamptz := clock_timestamp();
+		BEGIN
+			WHILE clock_timestamp() < began + interval '1 second' LOOP
+				BEGIN PERFORM pg_sleep(0.1); EXCEPTION WHEN query_canceled THEN NULL; END;
+			END LOOP;
+			RETURN NULL;
+		END $$`)
 	server.Exec(t, `CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON telltale.shard DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW WHEN (OLD.next <> NEW.next) EXECUTE FUNCTION telltale.slow()`)
 	for k := int64(2); k <= 3; k++ {

@@ -26,8 +26,15 @@ import (
 func (s *Store) Keep(ctx context.Context, fx pipeline.Effects) error {
 	l, err := load(&fx, s.knownSchema)
 	if err == nil {
-		err = s.patient(ctx, func(ctx context.Context) error {
-			err := s.keep(ctx, &fx, l, false)
+		retried := false
+		err = s.patient(ctx, func(ctx context.Context) (err error) {
+			if retried { // what the database holds is no longer known
+				if l, err = load(&fx, s.knownSchema); err != nil {
+					return err
+				}
+			}
+			retried = true
+			err = s.keep(ctx, &fx, l, false)
 			if code(err) == uniqueViolation { // a row is there already, or twice: written over, the slow way
 				err = s.keep(ctx, &fx, l, true)
 			}
