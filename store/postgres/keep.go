@@ -26,8 +26,15 @@ import (
 func (s *Store) Keep(ctx context.Context, fx pipeline.Effects) error {
 	l, err := load(&fx, s.knownSchema)
 	if err == nil {
-		err = s.patient(ctx, func(ctx context.Context) error {
-			err := s.keep(ctx, &fx, l, false)
+		retried := false
+		err = s.patient(ctx, func(ctx context.Context) (err error) {
+			if retried { // what the database holds is no longer known
+				if l, err = load(&fx, s.knownSchema); err != nil {
+					return err
+				}
+			}
+			retried = true
+			err = s.keep(ctx, &fx, l, false)
 			if code(err) == uniqueViolation { // a row is there already, or twice: written over, the slow way
 				err = s.keep(ctx, &fx, l, true)
 			}
@@ -66,18 +73,14 @@ func (s *Store) keep(ctx context.Context, fx *pipeline.Effects, l *loads, merge 
 	if errors.Is(err, pgx.ErrNoRows) || (err == nil && epoch != fx.Epoch) {
 		return fmt.Errorf("epoch %d, now %d: %w", fx.Epoch, epoch, store.ErrFenced)
 	}
-	switch {
-	case err != nil:
-		return err
-	case fx.Next <= next:
-		// It is there, but whether on the standby, too, only a commit after it tells.
-		_, err = tx.Exec(ctx, "UPDATE shard SET next = next WHERE shard = $1", fx.Shard)
-	default:
+	if err == nil && next < fx.Next {
 		err = s.keepAll(ctx, tx, fx, l, merge)
 	}
 	if err != nil {
 		return err
 	}
+	// What is there already is committed once more: whether it is on the standby, too, only
+	// a commit after it tells, and the lock has written enough to make this one wait for it.
 	return commit(ctx, tx, conn)
 }
 

@@ -23,5 +23,6 @@ BEGIN
   EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO telltale_writer', current_database()); -- rows that are written over
 END $$;
 CREATE SCHEMA IF NOT EXISTS telltale AUTHORIZATION telltale_owner;
+GRANT USAGE ON SCHEMA telltale TO telltale_writer, telltale_reader;
 -- Only for store.require_synchronous: to see whether a standby is connected.
 GRANT pg_read_all_stats TO telltale_writer;

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -50,7 +51,7 @@ type Server struct {
 func find() (string, error) {
 	dirs := []string{os.Getenv(Binaries)}
 	if dirs[0] == "" {
-		dirs, _ = filepath.Glob("/usr/lib/postgresql/*/bin") //nolint:errcheck // the pattern is right
+		dirs, _ = filepath.Glob("/usr/lib/postgresql/*/bin")
 		slices.Sort(dirs)
 		slices.Reverse(dirs)
 	}
@@ -86,7 +87,7 @@ func Shared(tb testing.TB) *Server {
 	need(tb)
 	shared.once.Do(func() {
 		if shared.server, shared.err = start(); shared.err == nil {
-			shared.err = os.Setenv(sharedURL, shared.server.URL()) // for child processes
+			shared.err = os.Setenv(sharedURL, shared.server.URL()) //nolint:usetesting // for the child processes of every test
 		}
 	})
 	if shared.err != nil {
@@ -219,7 +220,7 @@ func (s *Server) boot(settings ...string) error {
 			return nil
 		}
 		if time.Now().After(deadline) { // else what a killed one left is not gone yet
-			text, _ := os.ReadFile(filepath.Join(s.dir, "log")) //nolint:errcheck // what there is
+			text, _ := os.ReadFile(filepath.Join(s.dir, "log"))
 			return fmt.Errorf("postgres does not start:\n%s", text)
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -279,9 +280,7 @@ func (s *Server) Exec(tb testing.TB, sql string, args ...any) {
 // Kill kills every process of the server at once.
 func (s *Server) Kill(tb testing.TB) {
 	tb.Helper()
-	if err := syscall.Kill(-s.command.Process.Pid, syscall.SIGKILL); err != nil {
-		tb.Fatal(err)
-	}
+	s.signal(tb, syscall.SIGKILL)
 	<-s.ended
 }
 
@@ -322,8 +321,52 @@ func (s *Server) Standby(tb testing.TB) *Server {
 // end kills the server and removes what it wrote.
 func (s *Server) end() {
 	if s.command != nil {
-		syscall.Kill(-s.command.Process.Pid, syscall.SIGKILL) //nolint:errcheck,gosec // it may have ended
+		for _, pid := range s.processes() {
+			syscall.Kill(pid, syscall.SIGKILL) //nolint:errcheck,gosec // it may have ended
+		}
 		<-s.ended
 	}
 	os.RemoveAll(s.dir) //nolint:errcheck,gosec // a temporary folder
+}
+
+// Pause stops every process of the server where it is; Resume lets them go on.
+func (s *Server) Pause(tb testing.TB) {
+	tb.Helper()
+	s.signal(tb, syscall.SIGSTOP)
+}
+
+// Resume ends a Pause.
+func (s *Server) Resume(tb testing.TB) {
+	tb.Helper()
+	s.signal(tb, syscall.SIGCONT)
+}
+
+// signal reaches the server's processes: each has a group of its own, so they are found by
+// their parent.
+func (s *Server) signal(tb testing.TB, sig syscall.Signal) {
+	tb.Helper()
+	for _, pid := range s.processes() {
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// processes are the server's: the first one, and its children.
+func (s *Server) processes() []int {
+	pids := []int{s.command.Process.Pid}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range stats {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(body), ") ")
+		fields := strings.Fields(rest)
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(pids[0]) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
