@@ -56,7 +56,7 @@ format:
 arch: ## the import table alone
 	go test -count=1 ./internal/arch
 
-check: test generated ## before each commit: test, linters when built, generated code up to date
+check: test generated test-deploy ## before each commit: test, linters when built, generated code up to date, what is in deploy
 	@if [ -x $(GOLANGCI) ]; then $(GOLANGCI) run --build-tags $(TAGS) ./... && $(GOLANGCI) fmt --diff >/dev/null || { echo "make fmt mends the format"; exit 1; }; \
 	else echo "skipped: golangci-lint is not built (make lint builds it once)"; fi
 
@@ -137,6 +137,10 @@ image: rootfs ## container image without a container engine: IMAGE (build/image/
 
 test-image: ## build the image twice, compare, run what is in it
 	.ci/image
+
+test-deploy: onnxruntime ## chart, compose file, unit, alerts and dashboard, by a module of their own
+	@cd deploy/chart/test && if why=$$(GOWORK=off go list -deps -test . 2>&1 >/dev/null); then GOWORK=off go test -count=1 $(TESTFLAGS) .; \
+	else echo "skipped: the modules that try deploy cannot be had: $$(tail -1 <<<"$$why")"; fi
 
 bench: onnxruntime ## every benchmark of the tree
 	go test -run '^$$' -bench . -benchmem ./...
