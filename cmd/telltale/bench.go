@@ -16,13 +16,14 @@ import (
 
 // benchmark measures what this build costs on this machine.
 type benchmark struct {
-	asJSON bool
-	runs   int
-	onnx   string
-	out    io.Writer
-	table  *tabwriter.Writer
-	stderr io.Writer
-	dir    string // temporary
+	asJSON   bool
+	runs     int
+	onnx     string
+	postgres string // address of a server to measure
+	out      io.Writer
+	table    *tabwriter.Writer
+	stderr   io.Writer
+	dir      string // temporary
 }
 
 // measured is one line of the benchmark: the median of n runs.
@@ -74,7 +75,7 @@ func benchCommand() *cobra.Command {
 			"  decode    replay of a dataset folder; MQTT payloads\n" +
 			"  ingest    payloads of every format to readings, raw and packed waveforms with their sizes\n" +
 			"  flow      readings of a simulated farm to committed risks, store included\n" +
-			"  store     keeping what such a flow caused\n" +
+			"  store     keeping what such a flow caused; feature rows by the clock, in PostgreSQL too with --postgres\n" +
 			"  gateway   the role while its cluster is away for ten minutes of 200 turbines, and afterwards\n" +
 			"  models    an LSTM alone, through the scorer, and under the load of 2000 assets with 200 swaps\n" +
 			"  scale     cost of a sample with 10, 200 and 2000 assets, and what these keep in memory\n" +
@@ -96,6 +97,7 @@ func benchCommand() *cobra.Command {
 	f := c.Flags()
 	f.BoolVar(&b.asJSON, "json", false, "one JSON object a line")
 	f.IntVar(&b.runs, "runs", 5, "runs of each case, 1 to 100")
+	f.StringVar(&b.postgres, "postgres", "", "address of a PostgreSQL database in which schemas may be made and dropped")
 	f.StringVar(&b.onnx, "onnxruntime", "", "path of the ONNX Runtime library")
 	return c
 }

@@ -153,7 +153,7 @@ func (b *benchmark) store(ctx context.Context) error {
 		return err
 	}
 	file := b.file("store")
-	return b.rate(ctx, "store", "keep", "rows", func() (float64, error) {
+	err = b.rate(ctx, "store", "keep", "rows", func() (float64, error) {
 		db, err := openFile(ctx, file(), f.w.order)
 		if err != nil {
 			return 0, err
@@ -177,6 +177,10 @@ func (b *benchmark) store(ctx context.Context) error {
 		}
 		return float64(rows), nil
 	})
+	if err != nil {
+		return err
+	}
+	return b.featureRows(ctx)
 }
 
 // scale measures whether a sample costs more when there are more assets: as many

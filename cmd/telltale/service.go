@@ -120,7 +120,7 @@ func (s *service) plant() pipeline.Plant {
 
 // flow runs the stages until ctx ends.
 func (s *service) flow(ctx context.Context, src pipeline.Source, shards []*pipeline.Shard) error {
-	f := pipeline.Flow{Source: src, Keeper: endingKeeper{s.db, ctx}, Shards: shards, Batch: s.batch, Kept: func(fx pipeline.Effects) { s.kept(ctx, fx) }}
+	f := pipeline.Flow{Source: src, Keeper: endingKeeper{s.db, ctx, lastWrite}, Shards: shards, Batch: s.batch, Kept: func(fx pipeline.Effects) { s.kept(ctx, fx) }}
 	return f.Run(ctx)
 }
 

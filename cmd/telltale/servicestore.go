@@ -46,17 +46,18 @@ const lastWrite = 10 * time.Second
 // would see it through.
 type endingKeeper struct {
 	pipeline.Keeper
-	ending context.Context //nolint:containedctx // it is the service's life, not a call's
+	ending context.Context // the service's life, not a call's
+	grace  time.Duration
 }
 
-// Keep makes a micro-batch durable.
+// Keep makes a micro-batch durable, if need be after the end of the service has begun.
 func (k endingKeeper) Keep(ctx context.Context, fx pipeline.Effects) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(k.ending, func() {
 		select {
 		case <-ctx.Done():
-		case <-time.After(lastWrite):
+		case <-time.After(k.grace):
 			cancel()
 		}
 	})

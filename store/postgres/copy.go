@@ -26,8 +26,9 @@ const (
 	textOID   = 25
 )
 
-func newCopier(t *table) *copier {
-	c := &copier{t: t, buf: make([]byte, 0, 4096)}
+// newCopier has room for some bytes.
+func newCopier(t *table, room int) *copier {
+	c := &copier{t: t, buf: make([]byte, 0, room+64)}
 	c.buf = append(c.buf, "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
 	return c
 }

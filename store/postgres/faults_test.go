@@ -95,6 +95,7 @@ func holds(t *testing.T, s *postgres.Store, n int) {
 
 // The server is killed with all its processes while it is written to, and started again.
 func TestServerKilled(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	s := openAt(t, server.URL(), postgres.Options{Plan: storetest.Plan})
 	storetest.Outage(t, s, 6, func(int) {
@@ -107,6 +108,7 @@ func TestServerKilled(t *testing.T) {
 // While the server is away a batch waits, the store says so, and the end of the service
 // ends the waiting.
 func TestServerAway(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	s := openAt(t, server.URL(), postgres.Options{Plan: storetest.Plan})
 	epoch := claim(t, s)
@@ -137,6 +139,7 @@ func TestServerAway(t *testing.T) {
 // The connection is cut after COMMIT was sent and before its answer came; the commit goes
 // through meanwhile. The batch must be found, not written again.
 func TestCutAfterCommit(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	metrics := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	metrics.Metrics.ProxyMetrics = collectors.NewProxyMetricCollectors()
@@ -200,6 +203,7 @@ func synced(t *testing.T, primary *postgrestest.Server) {
 // The primary dies, its standby takes over: what was acknowledged is there, what was not
 // is written there.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	primary := postgrestest.Start(t)
 	standby := primary.Standby(t)
 	synced(t, primary)
@@ -227,6 +231,7 @@ func TestFailover(t *testing.T) {
 // A wait for the standby that somebody cancels leaves a commit that is on one server
 // alone: it is no acknowledgement, and neither is finding it there.
 func TestCommitThatIsNotReplicated(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	s := openAt(t, server.URL(), postgres.Options{Plan: storetest.Plan})
 	epoch := claim(t, s)
@@ -251,6 +256,7 @@ func TestCommitThatIsNotReplicated(t *testing.T) {
 
 // Where it is asked for, a server without a synchronous standby is refused.
 func TestRequireSynchronous(t *testing.T) {
+	t.Parallel()
 	primary := postgrestest.Start(t)
 	refused := func(url, why string) {
 		t.Helper()

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/features"
@@ -61,42 +61,63 @@ func (s *Store) keep(ctx context.Context, fx *pipeline.Effects, l *loads, merge 
 		return err
 	}
 	defer conn.Release()
-	delete(conn.Conn().PgConn().CustomData(), warned)
-	tx, err := conn.Begin(ctx)
-	if err != nil {
-		return err
+	tx := conn.Conn()
+	next, err := begin(ctx, tx, fx)
+	if err == nil {
+		b := &pgx.Batch{}
+		if next < fx.Next {
+			err = s.keepAll(ctx, tx, b, fx, l, merge)
+		}
+		// What is there already is committed once more: whether it is on the standby, too, only
+		// a commit after it tells, and the lock has written enough to make this one wait for it.
+		if err == nil {
+			err = commit(ctx, tx, b)
+		}
 	}
-	defer tx.Rollback(ctx) //nolint:errcheck // after a commit it does nothing; else the connection is lost
-	// The lock also waits for the end of an earlier attempt whose answer was lost.
-	var epoch, next int64
-	err = tx.QueryRow(ctx, "SELECT epoch, next FROM shard WHERE shard = $1 FOR UPDATE", fx.Shard).Scan(&epoch, &next)
-	if errors.Is(err, pgx.ErrNoRows) || (err == nil && epoch != fx.Epoch) {
-		return fmt.Errorf("epoch %d, now %d: %w", fx.Epoch, epoch, store.ErrFenced)
+	if err != nil && !tx.IsClosed() {
+		if _, undo := tx.Exec(ctx, "ROLLBACK"); undo != nil {
+			tx.Close(ctx) //nolint:errcheck,gosec // the pool makes another
+		}
 	}
-	if err == nil && next < fx.Next {
-		err = s.keepAll(ctx, tx, fx, l, merge)
-	}
-	if err != nil {
-		return err
-	}
-	// What is there already is committed once more: whether it is on the standby, too, only
-	// a commit after it tells, and the lock has written enough to make this one wait for it.
-	return commit(ctx, tx, conn)
+	return err
 }
 
-// commit fails with errUnclear unless the server said that what it was asked for is durable.
-// A server whose wait for a standby was cancelled commits and warns.
-func commit(ctx context.Context, tx pgx.Tx, conn *pgxpool.Conn) error {
-	if err := tx.Commit(ctx); err != nil {
+// begin opens a transaction that holds the batch's shard, and says how far it is. It also
+// waits for the end of an earlier attempt whose answer was lost.
+func begin(ctx context.Context, tx *pgx.Conn, fx *pipeline.Effects) (next int64, err error) {
+	delete(tx.PgConn().CustomData(), warned)
+	b := &pgx.Batch{}
+	b.Queue("BEGIN")
+	var epoch int64
+	b.Queue("SELECT epoch, next FROM shard WHERE shard = $1 FOR UPDATE", fx.Shard).QueryRow(func(r pgx.Row) error { return r.Scan(&epoch, &next) })
+	err = tx.SendBatch(ctx, b).Close()
+	if errors.Is(err, pgx.ErrNoRows) || (err == nil && epoch != fx.Epoch) {
+		return 0, fmt.Errorf("epoch %d, now %d: %w", fx.Epoch, epoch, store.ErrFenced)
+	}
+	return next, err
+}
+
+// commit runs what is queued and commits. It fails with errUnclear unless the server said
+// that what it was asked for is durable: one whose wait for a standby was cancelled
+// commits and warns.
+func commit(ctx context.Context, tx *pgx.Conn, b *pgx.Batch) error {
+	b.Queue("COMMIT").Exec(func(done pgconn.CommandTag) error {
+		if done.String() != "COMMIT" {
+			return fmt.Errorf("%w: it answered %s", errUnclear, done)
+		}
+		return nil
+	})
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return err
 	}
-	if why, ok := conn.Conn().PgConn().CustomData()[warned]; ok {
+	if why, ok := tx.PgConn().CustomData()[warned]; ok {
 		return fmt.Errorf("%w: %v", errUnclear, why)
 	}
 	return nil
 }
 
-func (s *Store) keepAll(ctx context.Context, tx pgx.Tx, fx *pipeline.Effects, l *loads, merge bool) error {
+// keepAll loads the rows of a batch, and queues the rest.
+func (s *Store) keepAll(ctx context.Context, tx *pgx.Conn, b *pgx.Batch, fx *pipeline.Effects, l *loads, merge bool) error {
 	for _, c := range l.tables {
 		if err := copyRows(ctx, tx, c, merge); err != nil {
 			if code(err) == checkViolation {
@@ -105,7 +126,6 @@ func (s *Store) keepAll(ctx context.Context, tx pgx.Tx, fx *pipeline.Effects, l 
 			return fmt.Errorf("%s: %w", c.t.name, err)
 		}
 	}
-	b := &pgx.Batch{}
 	if err := queueLatest(b, fx.Risks); err != nil {
 		return err
 	}
@@ -124,12 +144,12 @@ func (s *Store) keepAll(ctx context.Context, tx pgx.Tx, fx *pipeline.Effects, l 
 	}
 	queueState(b, fx.State)
 	b.Queue("UPDATE shard SET next = $1, low = $2, through = coalesce($3, through) WHERE shard = $4", fx.Next, fx.Low, nanos(fx.Through), fx.Shard)
-	return tx.SendBatch(ctx, b).Close()
+	return nil
 }
 
 // copyRows loads the rows of a table: straight, or by way of a temporary table over those
 // that are there.
-func copyRows(ctx context.Context, tx pgx.Tx, c *copier, merge bool) error {
+func copyRows(ctx context.Context, tx *pgx.Conn, c *copier, merge bool) error {
 	into, temporary := c.t.name, "pg_temp.new_"+c.t.name
 	if merge {
 		into = temporary
@@ -137,7 +157,7 @@ func copyRows(ctx context.Context, tx pgx.Tx, c *copier, merge bool) error {
 			return err
 		}
 	}
-	if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(c.end()), c.t.copySQL(into)); err != nil || !merge {
+	if _, err := tx.PgConn().CopyFrom(ctx, bytes.NewReader(c.end()), c.t.copySQL(into)); err != nil || !merge {
 		return err
 	}
 	_, err := tx.Exec(ctx, c.t.mergeSQL(temporary))

@@ -107,6 +107,7 @@ func TestPartitions(t *testing.T) {
 
 // The service does with the writer's rights what it has to, and nothing beyond.
 func TestRoles(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t)
 	server.Exec(t, postgres.Roles())
 	server.Exec(t, postgres.Roles()) // again: harmless

@@ -66,7 +66,14 @@ type loads struct {
 // load encodes a batch. What cannot be kept is refused here, before the database is asked.
 func load(fx *pipeline.Effects, known func(*features.Vector) (int64, bool)) (*loads, error) {
 	l := &loads{known: known, schemas: map[int64]*features.Vector{}, models: map[int64]*asset.Score{}}
-	frames, spectra, risks, scores := newCopier(frameTable), newCopier(spectrumTable), newCopier(riskTable), newCopier(scoreTable)
+	room := 0
+	for i := range fx.Frames {
+		for j := range fx.Frames[i].Vectors {
+			room += 200 + 12*len(fx.Frames[i].Vectors[j].Values)
+		}
+	}
+	frames, spectra := newCopier(frameTable, room), newCopier(spectrumTable, 0)
+	risks, scores := newCopier(riskTable, 600*len(fx.Risks)), newCopier(scoreTable, 200*len(fx.Scores))
 	for i := range fx.Frames {
 		f := &fx.Frames[i]
 		for j := range f.Vectors {

@@ -295,6 +295,9 @@ func (s *Server) Restart(tb testing.TB, settings ...string) {
 // Standby starts a server that follows this one, under the name "standby".
 func (s *Server) Standby(tb testing.TB) *Server {
 	tb.Helper()
+	if _, err := os.Stat(filepath.Join(s.bin, "pg_basebackup")); err != nil {
+		tb.Skipf("skipped: no standby without pg_basebackup, which %s has not", s.bin)
+	}
 	b, err := newServer(s.bin)
 	if err != nil {
 		tb.Fatal(err)
