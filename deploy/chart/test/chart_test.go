@@ -111,6 +111,27 @@ func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
+func TestTheNotesNameWhatIsThere(t *testing.T) {
+	c, values := loadChart(t), valuesFiles(t)["gateways-values.yaml"]
+	all, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: "farm", Namespace: "plant"}, chartutil.DefaultCapabilities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := engine.Render(c, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := files["telltale/templates/NOTES.txt"]
+	for _, s := range rendered(t, values).statefulSets {
+		if !strings.Contains(notes, "-n plant rollout status statefulset/"+s.Name+"\n") {
+			t.Errorf("%s is not in the notes:\n%s", s.Name, notes)
+		}
+	}
+	if strings.Contains(notes, "reach nothing but DNS") {
+		t.Errorf("egress is named, and missed:\n%s", notes)
+	}
+}
+
 // TestARoleThatComesLater adds the role of a later version as it will be added: one row of the
 // known roles, one word in the schema.
 func TestARoleThatComesLater(t *testing.T) {

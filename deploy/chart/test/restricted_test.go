@@ -66,6 +66,11 @@ func restricted(t *testing.T, name string, p core.PodSpec) {
 	if limit, mib := c.Resources.Limits.Memory().Value(), goMemory(t, c); mib<<20 >= limit*19/20 || mib<<20 < limit/2 {
 		t.Errorf("%s: GOMEMLIMIT %d MiB of a limit of %d MiB", name, mib, limit>>20)
 	}
+	for what, limit := range c.Resources.Limits {
+		if asked := c.Resources.Requests[what]; asked.Cmp(limit) > 0 {
+			t.Errorf("%s: %s of %s is asked for, above the limit of %s", name, what, &asked, &limit)
+		}
+	}
 	for _, v := range p.Volumes {
 		if v.HostPath != nil {
 			t.Errorf("%s: %s is a folder of the host", name, v.Name)
