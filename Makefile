@@ -14,7 +14,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := build/tools/golangci-lint
 TAGS     := accept,browser
-SEEDS    ?= 3
+SEEDS    ?= # of simulate-faults, default 10000; of farm-proof, default 3
 EXECS    ?= 1e7
 SETS     ?= # of test-data, a regular expression; empty: all
 TESTFLAGS ?=
@@ -24,7 +24,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
 .PHONY: build onnxruntime demo test unit portable vet format arch check generated lint fmt tools \
-	accept test-integration test-protocols test-data test-crash test-sap simulate-faults fuzz train-data shipped shipped-models test-exports web rootfs image test-install test-deploy bench bench-features bench-models clean help
+	accept test-integration test-protocols test-data test-crash test-sap simulate-faults farm-proof fuzz train-data shipped shipped-models test-exports web rootfs image test-install test-deploy bench bench-features bench-models clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -107,8 +107,11 @@ test-crash: onnxruntime ## kills, full disks and restarts
 fuzz: ## EXECS damaged messages through each decoder: no panic, no hang, no memory beyond 64 times the input
 	TELLTALE_EXECS=$(EXECS) go test -count=1 -timeout 0 -v $(TESTFLAGS) -run '^TestMutations$$' ./ingest/...
 
-simulate-faults: build ## SEEDS farms over a year: what is found, missed and wrongly raised, with intervals; goes on where it stopped
-	bin/telltale farm-proof --out build/faults --seeds $(SEEDS)
+simulate-faults: ## SEEDS runs of the flow and the forwarder in a world that goes wrong: docs/fault-simulation.md
+	go test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./internal/simtest -seeds $(or $(strip $(SEEDS)),10000)
+
+farm-proof: build ## SEEDS farms over a year: what is found, missed and wrongly raised, with intervals; goes on where it stopped
+	bin/telltale farm-proof --out build/faults --seeds $(or $(strip $(SEEDS)),3)
 
 train-data: ## train what the real data sets need into build/models (TELLTALE_DATA)
 	models/train/train-data

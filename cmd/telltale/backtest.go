@@ -22,7 +22,7 @@ import (
 	"github.com/telltale-iot/telltale/dataset"
 	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/pipeline"
-	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/store"
 )
 
 // backtestShards is how many shards a backtest runs: part of its identity, so
@@ -171,12 +171,12 @@ func (b *backtest) identity(w *works) (string, error) {
 }
 
 // open opens OUT's store; resumed is true when it holds the beginning of this run.
-func (b *backtest) open(ctx context.Context, w *works) (db *sqlite.Store, resumed bool, err error) {
+func (b *backtest) open(ctx context.Context, w *works) (db store.Store, resumed bool, err error) {
 	id, err := b.identity(w)
 	if err != nil {
 		return nil, false, err
 	}
-	path := filepath.Join(b.out, "run.db")
+	path := runPath(b.out)
 	if b.force {
 		for _, suffix := range []string{"", "-wal", "-shm"} {
 			if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -187,7 +187,7 @@ func (b *backtest) open(ctx context.Context, w *works) (db *sqlite.Store, resume
 	if err := os.MkdirAll(b.out, 0o755); err != nil { //nolint:gosec // results are for others to read
 		return nil, false, err
 	}
-	db, err = sqlite.Open(ctx, path, sqlite.Options{Plan: w.order})
+	db, err = openFile(ctx, path, w.order)
 	if err != nil {
 		return nil, false, err
 	}
@@ -199,7 +199,7 @@ func (b *backtest) open(ctx context.Context, w *works) (db *sqlite.Store, resume
 	return db, resumed, nil
 }
 
-func (b *backtest) claim(ctx context.Context, db *sqlite.Store, id string) (resumed bool, err error) {
+func (b *backtest) claim(ctx context.Context, db store.Store, id string) (resumed bool, err error) {
 	have, err := db.Meta(ctx, "run")
 	if err != nil {
 		return false, err
@@ -223,7 +223,7 @@ func (b *backtest) claim(ctx context.Context, db *sqlite.Store, id string) (resu
 type replayRun struct {
 	w        *works
 	set      *dataset.Set
-	db       *sqlite.Store
+	db       store.Store
 	span     dataset.ReplayOptions
 	progress *progress
 	refused  map[string]int64 // by the files, in this process

@@ -12,7 +12,7 @@ import (
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/features"
-	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/store"
 )
 
 // baselines are what monitors learned of healthy assets: the file baselines.json
@@ -103,7 +103,7 @@ func (b *baselines) digest() string {
 }
 
 // collectBaselines reads every asset's frozen baseline back from a store.
-func collectBaselines(ctx context.Context, w *works, db *sqlite.Store) (*baselines, error) {
+func collectBaselines(ctx context.Context, w *works, db store.Store) (*baselines, error) {
 	b := &baselines{Version: features.Version, Assets: map[asset.ID]learnt{}}
 	for _, id := range w.ids {
 		plate := w.plates[id]

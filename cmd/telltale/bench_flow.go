@@ -12,7 +12,6 @@ import (
 	"github.com/telltale-iot/telltale/class"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/simulate"
-	"github.com/telltale-iot/telltale/store/sqlite"
 )
 
 // farmRun is the readings of a simulated farm, and what is known of it.
@@ -74,7 +73,7 @@ func (l *listed) Ack(asset.Position) {}
 // run sends the readings through the flow into a new store at path. With half
 // given, it calls that when the first half is committed, before the second.
 func (f *farmRun) run(ctx context.Context, path string, half func(), kept func(pipeline.Effects)) error {
-	db, err := sqlite.Open(ctx, path, sqlite.Options{Plan: f.w.order})
+	db, err := openFile(ctx, path, f.w.order)
 	if err != nil {
 		return err
 	}
@@ -155,7 +154,7 @@ func (b *benchmark) store(ctx context.Context) error {
 	}
 	file := b.file("store")
 	return b.rate(ctx, "store", "keep", "rows", func() (float64, error) {
-		db, err := sqlite.Open(ctx, file(), sqlite.Options{Plan: f.w.order})
+		db, err := openFile(ctx, file(), f.w.order)
 		if err != nil {
 			return 0, err
 		}

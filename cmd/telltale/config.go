@@ -26,13 +26,14 @@ import (
 // config is the file that "telltale run" works by. Its JSON Schema is
 // class/telltale.schema.json.
 type config struct {
-	Data    string            `yaml:"data"`              // folder of the store and the repository
+	Data    string            `yaml:"data"`              // folder of the journal, the repository and the embedded store
 	Listen  string            `yaml:"listen,omitempty"`  // address of page and API; default 127.0.0.1:8080
 	Classes string            `yaml:"classes,omitempty"` // folder of class files that replace shipped ones
 	Assets  []asset.Nameplate `yaml:"assets"`
 	Source  sourceConfig      `yaml:"source"`
 	Models  modelsConfig      `yaml:"models,omitempty"`
 	ERP     erpConfig         `yaml:"erp,omitempty"`
+	Store   storeConfig       `yaml:"store,omitempty"`
 	API     apiConfig         `yaml:"api,omitempty"`
 	Shards  int               `yaml:"shards,omitempty"` // default 2; changing it needs an empty store
 	Base    string            `yaml:"baseline,omitempty"`
@@ -147,6 +148,7 @@ func (c *config) validate(body []byte) error {
 	check(c.Models.PollS >= 0 && c.Models.PollS <= 86400, "models.poll_s", c.Models.PollS, "0 to 86400 seconds")
 	bad = append(bad, c.validateSources(seen)...)
 	bad = append(bad, c.under("gateway", c.Gateway.Validate())...)
+	bad = append(bad, c.under("store", c.Store.Validate())...)
 	switch c.ERP.Kind {
 	case "", "none":
 	case "sandbox", "sap":

@@ -18,7 +18,7 @@ import (
 	"github.com/telltale-iot/telltale/ingest/mqtt"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/simulate"
-	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/store"
 	"github.com/telltale-iot/telltale/workorders"
 	"github.com/telltale-iot/telltale/workorders/sandbox"
 )
@@ -87,7 +87,7 @@ func (d *demo) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer closeModels()
-	db, err := sqlite.Open(ctx, storePath(d.data), sqlite.Options{Plan: w.order})
+	db, err := openFile(ctx, storePath(d.data), w.order)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (d *demo) works(ctx context.Context, farm *simulate.Farm, log *slog.Logger)
 }
 
 // same refuses a data folder of a demo with other turbines.
-func (d *demo) same(ctx context.Context, db *sqlite.Store) error {
+func (d *demo) same(ctx context.Context, db store.Store) error {
 	id := fmt.Sprintf("demo turbines=%d seed=%d simulator=%s", d.turbines, d.seed, simulate.Version)
 	have, err := db.Meta(ctx, "run")
 	switch {
@@ -190,7 +190,7 @@ func (d *demo) play(ctx context.Context, stdout io.Writer, s *service, farm *sim
 	g.Go(func() error {
 		client := sandbox.NewClient(addr+"/erp", &http.Client{Timeout: 10 * time.Second})
 		opt := workorders.Options{Poll: time.Second, HoldUnknown: 30 * time.Second, Log: s.log}
-		return s.serve(ctx, d.listen, src, shards, client, "sandbox", opt, func(url string) {
+		return s.serve(ctx, d.listen, func(ctx context.Context) error { return s.flow(ctx, src, shards) }, client, "sandbox", opt, func(url string) {
 			fmt.Fprintf(stdout, "telltale demo: listening on %s (page), %s/erp/ (sandbox ERP); event time runs %gx\n", url, url, d.speed)
 		})
 	})

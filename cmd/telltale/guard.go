@@ -17,7 +17,6 @@ import (
 	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
-	"github.com/telltale-iot/telltale/store/sqlite"
 )
 
 // guard looks after the models of a service, beside the flow and never in its way: it
@@ -25,7 +24,7 @@ import (
 // holds the learned view of machines whose inputs drift together.
 type guard struct {
 	use     *inUse
-	db      *sqlite.Store
+	db      store.Store
 	log     *slog.Logger
 	reached func() time.Time // event time that is committed; 1970 until something is
 	poll    time.Duration    // of the wall clock between two looks

@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		ordersCommand(),
 		romCommand(),
 		sourcesCommand(),
+		storeCommand(),
 		twinsCommand(),
 	)
 	root.SetArgs(args)

@@ -12,7 +12,6 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/store"
-	"github.com/telltale-iot/telltale/store/sqlite"
 )
 
 // modelDrift holds what a model reads today against what it was trained on.
@@ -44,7 +43,7 @@ func (m *modelShelf) drift() *cobra.Command {
 			return d.print(cmd.OutOrStdout(), report)
 		},
 	}
-	cmd.Flags().StringVar(&d.data, "data", "data", "data folder of the service")
+	cmd.Flags().StringVar(&d.data, "data", "data", servicePlace)
 	cmd.Flags().DurationVar(&d.opt.Span, "since", 7*24*time.Hour, "span that ends at the newest instant")
 	return cmd
 }
@@ -97,7 +96,7 @@ func (d *modelDrift) report(ctx context.Context, ref string) (driftReport, error
 
 // features judges the features of one asset, in rows as the model reads them; none
 // when it has none of them.
-func (d *modelDrift) features(ctx context.Context, db *sqlite.Store, id asset.ID, c models.Contract, now time.Time) ([]models.Drift, error) {
+func (d *modelDrift) features(ctx context.Context, db store.Store, id asset.ID, c models.Contract, now time.Time) ([]models.Drift, error) {
 	watched, at := c.Watches()
 	if len(watched) == 0 {
 		return nil, nil
@@ -134,7 +133,7 @@ func (d *modelDrift) features(ctx context.Context, db *sqlite.Store, id asset.ID
 }
 
 // scores judges the model's scores on one asset; none when it did not score it.
-func (d *modelDrift) scores(ctx context.Context, db *sqlite.Store, id asset.ID, c models.Contract, now time.Time) ([]models.Drift, error) {
+func (d *modelDrift) scores(ctx context.Context, db store.Store, id asset.ID, c models.Contract, now time.Time) ([]models.Drift, error) {
 	watched, ok := c.WatchesScore()
 	if !ok {
 		return nil, nil

@@ -24,7 +24,7 @@ import (
 	"github.com/telltale-iot/telltale/dataset"
 	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/pipeline"
-	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/store"
 )
 
 // trainingExport writes what a training script reads out of a store.
@@ -76,9 +76,9 @@ func (m *modelShelf) exportTraining() *cobra.Command {
 	var e trainingExport
 	cmd := &cobra.Command{
 		Use: "export-training FROM --out DIR --class KIND --inputs A,B", Short: "Write labelled features for training",
-		Long: "FROM is the OUT of a finished backtest or the data folder of a service. Writes features.parquet with the chosen\n" +
-			"inputs, each row with its regime, its label and since when that was known, and training.json, which splits by\n" +
-			"asset and time and carries the file's digest. A row is healthy unless a label, an alert without a verdict, or a\n" +
+		Long: "FROM is the OUT of a finished backtest, or the data folder of a service or the postgres:// address of its store.\n" +
+			"Writes features.parquet with the chosen inputs, each row with its regime, its label and since when that was\n" +
+			"known, and training.json, which splits by asset and time and carries the file's digest. A row is healthy unless a label, an alert without a verdict, or a\n" +
 			"failure or maintenance nearby says otherwise. --as-of T writes only what was known at T: labels that end later\n" +
 			"are unknown, later rows, alerts and verdicts are left out.",
 		Example: "  telltale model export-training out/farm --out train --class wind-turbine --component gearbox \\\n" +
@@ -176,17 +176,14 @@ func (e *trainingExport) write(ctx context.Context) (trainingNote, error) {
 }
 
 // open finds the store: of a finished backtest, or of a service.
-func (e *trainingExport) open(ctx context.Context) (*sqlite.Store, error) {
-	path, run := filepath.Join(e.from, "run.db"), true
+func (e *trainingExport) open(ctx context.Context) (store.Store, error) {
+	path := runPath(e.from)
 	if _, err := os.Stat(path); err != nil {
-		path, run = storePath(e.from), false
-		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("%s holds neither run.db of a backtest nor telltale.db of a service: %w", e.from, err)
-		}
+		return openService(ctx, e.from)
 	}
-	db, err := sqlite.Open(ctx, path, sqlite.Options{})
-	if err != nil || !run {
-		return db, err
+	db, err := openFile(ctx, path, nil)
+	if err != nil {
+		return nil, err
 	}
 	if done, err := db.Meta(ctx, "finished"); err != nil || done == "" {
 		db.Close() //nolint:errcheck,gosec // it was only read
@@ -196,7 +193,7 @@ func (e *trainingExport) open(ctx context.Context) (*sqlite.Store, error) {
 }
 
 // know gathers what is said of the rows: classes, regimes, labels, alerts, verdicts.
-func (e *trainingExport) know(ctx context.Context, db *sqlite.Store) error {
+func (e *trainingExport) know(ctx context.Context, db store.Store) error {
 	classes, err := class.Shipped()
 	if err != nil {
 		return err
@@ -249,7 +246,7 @@ var errEnough = errors.New("enough")
 
 // export copies the rows of the chosen inputs as they were committed. An asset that
 // is known to be of another class is left out.
-func (e *trainingExport) export(ctx context.Context, db *sqlite.Store, path string) error {
+func (e *trainingExport) export(ctx context.Context, db store.Store, path string) error {
 	units := map[string]string{}
 	e.note = trainingNote{
 		Class: e.kind, Component: e.component, Inputs: e.inputs, Features: features.Version, AsOf: e.note.AsOf,

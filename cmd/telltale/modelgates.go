@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/models/onnx"
 	"github.com/telltale-iot/telltale/store"
-	"github.com/telltale-iot/telltale/store/sqlite"
 )
 
 // modelGates holds a candidate against the version in production.
@@ -50,7 +48,7 @@ func (m *modelShelf) gates() *cobra.Command {
 	}
 	g.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&g.data, "data", "data", "data folder of the service")
+	f.StringVar(&g.data, "data", "data", servicePlace)
 	f.StringVar(&g.against, "against", "", "the version to hold it against; default the one in production")
 	f.DurationVar(&g.since, "since", 28*24*time.Hour, "how far to look back from the newest score")
 	f.Float64Var(&g.opt.Days, "days", 14, "days of event time on which both have to have scored")
@@ -132,15 +130,6 @@ func (g *modelGates) scores(ctx context.Context, old, candidate string) (before,
 		return nil
 	})
 	return before, after, err
-}
-
-// openService opens the store in a service's data folder.
-func openService(ctx context.Context, data string) (*sqlite.Store, error) {
-	path := storePath(data)
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("no service has written to %s: name its data folder with --data: %w", data, err)
-	}
-	return sqlite.Open(ctx, path, sqlite.Options{})
 }
 
 // timedAnswers is enough for the 99th percentile.

@@ -14,7 +14,6 @@ import (
 	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
-	"github.com/telltale-iot/telltale/store/sqlite"
 )
 
 // What a row can be.
@@ -53,7 +52,7 @@ type past struct {
 // later reports whether t lies beyond what is known.
 func (p *past) later(t time.Time) bool { return !p.until.IsZero() && t.After(p.until) }
 
-func readPast(ctx context.Context, db *sqlite.Store, component, labels, verdicts string, until time.Time, around time.Duration) (past, error) {
+func readPast(ctx context.Context, db store.Store, component, labels, verdicts string, until time.Time, around time.Duration) (past, error) {
 	p := past{
 		component: component, until: until, around: around, labels: map[asset.ID][]dataset.Label{}, alerts: map[asset.ID][]asset.Alert{},
 		verdicts: map[string]dataset.Verdict{}, stops: map[asset.ID][]time.Time{},
@@ -87,7 +86,7 @@ func (p *past) readVerdicts(path string) error {
 	return err
 }
 
-func (p *past) readStore(ctx context.Context, db *sqlite.Store) error {
+func (p *past) readStore(ctx context.Context, db store.Store) error {
 	alerts, err := db.Alerts(ctx, store.AlertFilter{})
 	if err != nil {
 		return err

@@ -7,13 +7,11 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/telltale-iot/telltale/store"
-	"github.com/telltale-iot/telltale/store/sqlite"
 	"github.com/telltale-iot/telltale/workorders"
 )
 
@@ -22,23 +20,23 @@ import (
 type outboxPlace struct{ data, out string }
 
 func (p *outboxPlace) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.data, "data", "", "data folder of a service")
+	cmd.Flags().StringVar(&p.data, "data", "", servicePlace)
 	cmd.Flags().StringVar(&p.out, "out", "", "OUT of a backtest")
 }
 
 // open opens the store that is there.
-func (p *outboxPlace) open(ctx context.Context) (*sqlite.Store, error) {
+func (p *outboxPlace) open(ctx context.Context) (store.Store, error) {
 	if (p.data == "") == (p.out == "") {
 		return nil, fmt.Errorf("%w: want one of --data DIR, a service's data folder, and --out OUT, a backtest's", errUsage)
 	}
-	path := storePath(p.data)
-	if p.out != "" {
-		path = filepath.Join(p.out, "run.db")
+	if p.data != "" {
+		return openService(ctx, p.data)
 	}
+	path := runPath(p.out)
 	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("no orders are kept here: %w", err)
+		return nil, fmt.Errorf("no backtest has written to %s: %w", p.out, err)
 	}
-	return sqlite.Open(ctx, path, sqlite.Options{})
+	return openFile(ctx, path, nil)
 }
 
 func ordersCommand() *cobra.Command {
@@ -255,7 +253,7 @@ type sentOrder struct {
 }
 
 // printForwarded prints every order; it is an error when one has not arrived.
-func (c *client) printForwarded(cmd *cobra.Command, db *sqlite.Store) error {
+func (c *client) printForwarded(cmd *cobra.Command, db store.Store) error {
 	orders, err := db.Orders(cmd.Context(), store.OrderFilter{})
 	if err != nil {
 		return err

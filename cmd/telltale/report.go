@@ -9,7 +9,7 @@ import (
 	"html/template"
 
 	"github.com/telltale-iot/telltale/asset"
-	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/store"
 )
 
 // reportFiles are the page's template, style and script, and uPlot (MIT License).
@@ -46,7 +46,7 @@ type reportCount struct {
 }
 
 // writeReport writes report.html: one page without any reference outside itself.
-func writeReport(ctx context.Context, path string, s *summary, db *sqlite.Store, w *works, alerts []asset.Alert, orders []plannedOrder) error {
+func writeReport(ctx context.Context, path string, s *summary, db store.Store, w *works, alerts []asset.Alert, orders []plannedOrder) error {
 	tracks, err := readTracks(ctx, db)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)

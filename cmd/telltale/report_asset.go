@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
-	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/store"
 )
 
 // Bounds of the report, so that it stays small enough to mail.
@@ -42,7 +42,7 @@ type alertRow struct {
 
 // reportBuilder makes the sections of a page.
 type reportBuilder struct {
-	db     *sqlite.Store
+	db     store.Store
 	page   *reportPage
 	tracks map[part]*track
 	alerts []asset.Alert

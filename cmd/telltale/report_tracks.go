@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
-	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/store"
 )
 
 // reportPoints is the most points that a series of the report has.
@@ -31,7 +31,7 @@ type track struct {
 }
 
 // readTracks walks the risks once, in bounded memory.
-func readTracks(ctx context.Context, db *sqlite.Store) (map[part]*track, error) {
+func readTracks(ctx context.Context, db store.Store) (map[part]*track, error) {
 	tracks := map[part]*track{}
 	err := db.EachRisk(ctx, func(r asset.Risk) error {
 		k := part{r.Asset, r.Component}

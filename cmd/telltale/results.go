@@ -18,12 +18,11 @@ import (
 	"github.com/telltale-iot/telltale/dataset"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
-	"github.com/telltale-iot/telltale/store/sqlite"
 	"github.com/telltale-iot/telltale/workorders"
 )
 
 // finish writes the files of a run from its store and marks it as finished.
-func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db *sqlite.Store, r *replayRun, resumed bool, took time.Duration) error {
+func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db store.Store, r *replayRun, resumed bool, took time.Duration) error {
 	ctx := cmd.Context()
 	if err := exportFeatures(ctx, db, filepath.Join(b.out, "features.parquet")); err != nil {
 		return err
@@ -87,7 +86,7 @@ func (b *backtest) finish(cmd *cobra.Command, w *works, set *dataset.Set, db *sq
 }
 
 // writeLearned writes what was learned, and what its limits cost.
-func (b *backtest) writeLearned(ctx context.Context, w *works, db *sqlite.Store) error {
+func (b *backtest) writeLearned(ctx context.Context, w *works, db store.Store) error {
 	learnt, err := collectBaselines(ctx, w, db)
 	if err != nil {
 		return err
@@ -128,7 +127,7 @@ func compare(a, b time.Time, x, y asset.ID, c, d string) int {
 	return strings.Compare(c, d)
 }
 
-func exportFeatures(ctx context.Context, db *sqlite.Store, path string) error {
+func exportFeatures(ctx context.Context, db store.Store, path string) error {
 	out, err := dataset.NewFeatureWriter(path)
 	if err != nil {
 		return err
@@ -154,7 +153,7 @@ func exportFeatures(ctx context.Context, db *sqlite.Store, path string) error {
 	return out.Close()
 }
 
-func exportRisks(ctx context.Context, db *sqlite.Store, path string) error {
+func exportRisks(ctx context.Context, db store.Store, path string) error {
 	out, err := dataset.NewRiskWriter(path)
 	if err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -20,7 +19,6 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
-	"github.com/telltale-iot/telltale/store/sqlite"
 	"github.com/telltale-iot/telltale/twin"
 	"github.com/telltale-iot/telltale/web"
 	"github.com/telltale-iot/telltale/workorders"
@@ -30,7 +28,7 @@ import (
 // the forwarder of orders, the API with the page.
 type service struct {
 	w      *works
-	db     *sqlite.Store
+	db     store.Store
 	board  *twin.Board
 	hub    *api.Hub
 	log    *slog.Logger
@@ -45,6 +43,7 @@ type service struct {
 	intake *intake      // nil: its source is one of the program's own
 	reach  atomic.Int64 // event time reached, Unix ns
 
+	retention  time.Duration // of event time; 0: for ever
 	pollModels time.Duration // between two looks at the repository; default 5 s
 	token      string        // that changes by the API have to bring
 	metric     *prometheus.Registry
@@ -53,7 +52,7 @@ type service struct {
 // defaultShards is one for each of two cores.
 const defaultShards = 2
 
-func newService(w *works, db *sqlite.Store, log *slog.Logger) *service {
+func newService(w *works, db store.Store, log *slog.Logger) *service {
 	s := &service{w: w, db: db, board: twin.NewBoard(), hub: api.NewHub(api.HubOptions{}), log: log, metric: prometheus.NewRegistry(), shards: defaultShards, list: newOperatorList()}
 	s.counts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "telltale_flow_total", Help: "What went in, came out and was refused, by what."}, []string{"what"})
 	s.behind = prometheus.NewGauge(prometheus.GaugeOpts{Name: "telltale_event_time_seconds", Help: "Event time that is committed, in Unix seconds."})
@@ -64,19 +63,20 @@ func newService(w *works, db *sqlite.Store, log *slog.Logger) *service {
 // claim takes the shards over and says from which position to read, and which
 // event time was reached.
 func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
-	want := strconv.Itoa(s.shards)
-	switch have, err := s.db.Meta(ctx, "shards"); {
-	case err != nil:
-		return nil, 0, through, err
-	case have == "":
-		if err := s.db.SetMeta(ctx, "shards", want); err != nil {
-			return nil, 0, through, err
-		}
-	case have != want:
-		return nil, 0, through, fmt.Errorf("the store was made with %s shards, the configuration says %s: keep the number, or start with an empty data folder", have, want)
+	shards, next, through, err = claimShards(ctx, s.db, s.shards, s.w.scorer, func(int32) pipeline.Plant { return s.plant() })
+	if err == nil && !through.IsZero() {
+		s.reach.Store(through.UnixNano())
 	}
-	for i := range int32(s.shards) {
-		at, err := s.db.Claim(ctx, i)
+	return shards, next, through, err
+}
+
+// claimShards takes n shards of a store over.
+func claimShards(ctx context.Context, db store.Store, n int, scorer pipeline.Scorer, plant func(shard int32) pipeline.Plant) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
+	if err := sameLayout(ctx, db, strconv.Itoa(n)); err != nil {
+		return nil, 0, through, err
+	}
+	for i := range int32(n) { //nolint:gosec // a few
+		at, err := db.Claim(ctx, i)
 		if err != nil {
 			return nil, 0, through, err
 		}
@@ -84,16 +84,26 @@ func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int
 		if i == 0 || at.Through.Before(through) {
 			through = at.Through
 		}
-		sh, err := pipeline.NewShard(i, at.Epoch, at.Next, s.plant(), s.w.scorer, func(id asset.ID) (map[string][]byte, error) { return s.db.Parts(ctx, id) })
+		sh, err := pipeline.NewShard(i, at.Epoch, at.Next, plant(i), scorer, func(id asset.ID) (map[string][]byte, error) { return db.Parts(ctx, id) })
 		if err != nil {
 			return nil, 0, through, err
 		}
 		shards = append(shards, sh)
 	}
-	if !through.IsZero() {
-		s.reach.Store(through.UnixNano())
-	}
 	return shards, next, through, nil
+}
+
+// sameLayout holds a store to the shards that it was made with: an asset stays in its own.
+func sameLayout(ctx context.Context, db store.Facts, want string) error {
+	switch have, err := db.Meta(ctx, "shards"); {
+	case err != nil:
+		return err
+	case have == "":
+		return db.SetMeta(ctx, "shards", want)
+	case have != want:
+		return fmt.Errorf("the store was made with shards: %s, now there are: %s: keep the number, or start with an empty store", have, want)
+	}
+	return nil
 }
 
 // plant gives a shard lines whose twins are shown.
@@ -110,7 +120,7 @@ func (s *service) plant() pipeline.Plant {
 
 // flow runs the stages until ctx ends.
 func (s *service) flow(ctx context.Context, src pipeline.Source, shards []*pipeline.Shard) error {
-	f := pipeline.Flow{Source: src, Keeper: s.db, Shards: shards, Batch: s.batch, Kept: func(fx pipeline.Effects) { s.kept(ctx, fx) }}
+	f := pipeline.Flow{Source: src, Keeper: endingKeeper{s.db, ctx}, Shards: shards, Batch: s.batch, Kept: func(fx pipeline.Effects) { s.kept(ctx, fx) }}
 	return f.Run(ctx)
 }
 
@@ -138,10 +148,22 @@ func (s *service) kept(ctx context.Context, fx pipeline.Effects) {
 			s.tellOrder(ctx, a.ID)
 		}
 	}
-	if t := fx.Through.UnixNano(); t > s.reach.Load() {
-		s.reach.Store(t)
-		s.behind.Set(float64(t) / 1e9)
+	if s.reached(fx.Through) {
 		s.hub.Publish(api.StatusMessage(s.now()))
+	}
+}
+
+// reached notes the newest event time that is committed, and reports whether t is.
+func (s *service) reached(t time.Time) bool {
+	for {
+		old := s.reach.Load()
+		if t.UnixNano() <= old {
+			return false
+		}
+		if s.reach.CompareAndSwap(old, t.UnixNano()) {
+			s.behind.Set(float64(t.UnixNano()) / 1e9)
+			return true
+		}
 	}
 }
 
@@ -169,7 +191,7 @@ func (s *service) now() api.Status {
 
 // announced is an outbox that tells the page of every update.
 type announced struct {
-	*sqlite.Store
+	store.Store
 	hub *api.Hub
 }
 
@@ -182,9 +204,9 @@ func (a announced) Update(ctx context.Context, o workorders.Order) error {
 	return err
 }
 
-// serve runs the flow, the forwarder and the web server until ctx ends or one of
+// serve runs what feeds the store, the forwarder and the web server until ctx ends or one of
 // them cannot go on. ready is called once the server listens.
-func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, shards []*pipeline.Shard, erp workorders.ERP, erpName string, opt workorders.Options, ready func(url string)) error {
+func (s *service) serve(ctx context.Context, addr string, feed func(context.Context) error, erp workorders.ERP, erpName string, opt workorders.Options, ready func(url string)) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", addr, err)
@@ -195,7 +217,7 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 		return err
 	}
 	shown := api.Options{
-		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Models: read, Token: s.token, Trusted: loopback(l.Addr()), Hub: s.hub, Status: s.now, Metrics: s.metric,
+		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Models: read, Token: s.token, Trusted: loopback(l.Addr()), Hub: s.hub, Status: s.now, Metrics: s.metric, NotReady: s.notReady,
 		Page: web.Handler(), Mounts: s.mounts, Log: func(msg string, err error) { s.log.Error(msg, "error", err) },
 	}
 	if s.intake != nil {
@@ -210,11 +232,13 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 			return quiet(workorders.NewForwarder(announced{s.db, s.hub}, erp, erpName, opt).Run(ctx))
 		})
 	}
+	s.watchStore()
 	g.Go(func() error { return s.guard.run(ctx) })
+	g.Go(func() error { return s.retain(ctx) })
 	if s.intake != nil {
 		g.Go(func() error { return s.intake.watch(ctx) })
 	}
-	g.Go(func() error { return s.flow(ctx, src, shards) })
+	g.Go(func() error { return feed(ctx) })
 	ready("http://" + l.Addr().String())
 	return quiet(g.Wait())
 }
@@ -244,5 +268,3 @@ func quiet(err error) error {
 	}
 	return err
 }
-
-func storePath(data string) string { return filepath.Join(data, "telltale.db") }

@@ -12,7 +12,7 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/dataset"
 	"github.com/telltale-iot/telltale/features"
-	"github.com/telltale-iot/telltale/store/sqlite"
+	"github.com/telltale-iot/telltale/store"
 )
 
 // summary is summary.json.
@@ -46,7 +46,7 @@ type summary struct {
 type summaryInput struct {
 	w       *works
 	set     *dataset.Set
-	db      *sqlite.Store
+	db      store.Store
 	dir     string
 	refused map[string]int64
 	alerts  []asset.Alert

@@ -42,6 +42,7 @@ var table = map[string][]string{
 var thirdParty = map[string][]string{
 	"github.com/parquet-go/parquet-go":     {"dataset"},
 	"modernc.org/sqlite":                   {"store"},
+	"github.com/jackc/pgx/v5":              {"store"},
 	"github.com/yalue/onnxruntime_go":      {"models"},
 	"oras.land/oras-go/v2":                 {"models"},
 	"github.com/opencontainers/image-spec": {"models"},

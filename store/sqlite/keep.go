@@ -4,17 +4,16 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
+	"github.com/telltale-iot/telltale/store/row"
 )
 
 // Keep makes a micro-batch durable: all of it or nothing. A batch of an older
@@ -111,7 +110,7 @@ func (s *Store) keepFrame(ctx context.Context, f *pipeline.Frame) error {
 		}
 	}
 	for _, sp := range f.Spectra {
-		marks, err := listJSON(cleanMarks(sp.Marks))
+		marks, err := text(row.List(row.Marks(sp.Marks)))
 		if err != nil {
 			return err
 		}
@@ -124,25 +123,21 @@ func (s *Store) keepFrame(ctx context.Context, f *pipeline.Frame) error {
 	return nil
 }
 
-func cleanMarks(marks []features.Mark) []features.Mark {
-	return slices.DeleteFunc(slices.Clone(marks), func(m features.Mark) bool { return math.IsNaN(m.Hz) || math.IsInf(m.Hz, 0) })
-}
-
 // schema returns the id under which the fields of v are kept, keeping them first when they are new.
 func (s *Store) schema(ctx context.Context, v *features.Vector) (int64, error) {
-	if id, ok := s.schemas.find(v.Channel, v.Fields); ok {
+	if id, ok := s.schemas.Find(v.Channel, v.Fields); ok {
 		return id, nil
 	}
-	fields, err := json.Marshal(v.Fields)
+	fields, err := row.FieldsJSON(v.Fields)
 	if err != nil {
 		return 0, err
 	}
-	id := schemaID(v.Channel, v.Fields)
+	id := row.SchemaID(v.Channel, v.Fields)
 	if err := s.exec(ctx, "INSERT INTO schema (id, channel, version, fields) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		id, v.Channel, features.Version, string(fields)); err != nil {
 		return 0, err
 	}
-	s.schemas.add(v.Channel, id, v.Fields)
+	s.schemas.Add(v.Channel, id, v.Fields)
 	return id, nil
 }
 
@@ -167,7 +162,7 @@ func (s *Store) keepRisks(ctx context.Context, risks []asset.Risk) error {
 		}
 	}
 	for _, p := range order {
-		sources, err := listJSON(newest[p].Sources)
+		sources, err := text(row.List(newest[p].Sources))
 		if err != nil {
 			return fmt.Errorf("sources of asset %s, %s: %w", p.asset, p.component, err)
 		}
@@ -181,11 +176,11 @@ func (s *Store) keepRisks(ctx context.Context, risks []asset.Risk) error {
 }
 
 func (s *Store) keepRisk(ctx context.Context, r *asset.Risk) error {
-	modes, err := modesJSON(r.Modes)
+	modes, err := text(row.Modes(r.Modes))
 	if err != nil {
 		return err
 	}
-	evidence, err := listJSON(r.Evidence)
+	evidence, err := text(row.List(r.Evidence))
 	if err != nil {
 		return err
 	}
@@ -200,10 +195,7 @@ func (s *Store) keepRisk(ctx context.Context, r *asset.Risk) error {
 }
 
 func (s *Store) keepAlert(ctx context.Context, a asset.Alert) error {
-	if math.IsNaN(a.HorizonH) || math.IsInf(a.HorizonH, 0) {
-		a.HorizonH = 0
-	}
-	body, err := json.Marshal(a)
+	body, err := row.Alert(a)
 	if err != nil {
 		return err
 	}

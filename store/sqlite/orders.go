@@ -131,9 +131,9 @@ func (s *Store) Order(ctx context.Context, id string) (workorders.Order, error) 
 // scanner is a row to be read.
 type scanner interface{ Scan(into ...any) error }
 
-func scanOrder(row scanner) (workorders.Order, error) {
+func scanOrder(from scanner) (workorders.Order, error) {
 	var body string
-	if err := row.Scan(&body); err != nil {
+	if err := from.Scan(&body); err != nil {
 		return workorders.Order{}, err
 	}
 	return decodeOrder(body)

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
+	"github.com/telltale-iot/telltale/store/row"
 )
 
 const riskColumns = `r.time, r.asset, r.component, r.risk, r.horizon_h, r.anomaly, r.ml_score, r.ml_p, r.physics_score, r.rule_score,
@@ -19,7 +19,7 @@ const riskColumns = `r.time, r.asset, r.component, r.risk, r.horizon_h, r.anomal
 	r.risk_low, r.risk_high, r.confidence, r.conflict, r.ml_llr, r.physics_llr, r.rule_llr`
 
 // scanRisk reads riskColumns, and then the columns of into.
-func scanRisk(row scanner, into ...any) (asset.Risk, error) {
+func scanRisk(from scanner, into ...any) (asset.Risk, error) {
 	var (
 		r               asset.Risk
 		t               int64
@@ -30,7 +30,7 @@ func scanRisk(row scanner, into ...any) (asset.Risk, error) {
 		sure            [7]sql.NullFloat64
 		modes, evidence sql.NullString
 	)
-	if err := row.Scan(append([]any{
+	if err := from.Scan(append([]any{
 		&t, &id, &r.Component, &risk, &horizon, &r.Anomaly, &score[0], &score[1], &score[2], &score[3],
 		&rul[0], &rul[1], &rul[2], &rul[3], &mode, &modes, &evidence,
 		&sure[0], &sure[1], &sure[2], &sure[3], &sure[4], &sure[5], &sure[6],
@@ -81,20 +81,11 @@ func (s *Store) Risks(ctx context.Context, id asset.ID, component string, from, 
 		if err := s.readers.QueryRowContext(ctx, "SELECT count(*), count(DISTINCT component) FROM risk r WHERE"+where, args...).Scan(&n, &parts); err != nil {
 			return nil, fmt.Errorf("risks of asset %s: %w", id, err)
 		}
-		every = stride(n, limit, parts)
+		every = row.Stride(n, limit, parts)
 	}
 	return s.risks(ctx, `WITH pick AS (SELECT time, asset, component, row_number() OVER (PARTITION BY component ORDER BY time DESC) - 1 AS k
 		FROM risk r WHERE`+where+") SELECT "+riskColumns+` FROM pick p JOIN risk r ON r.time = p.time AND r.asset = p.asset AND r.component = p.component
 		WHERE p.k % ? = 0 ORDER BY r.time, r.component`, append(args, every)...)
-}
-
-// stride is the least k for which every k-th of n rows in that many parts is at most limit rows.
-func stride(n, limit, parts int) int {
-	if n <= limit {
-		return 1
-	}
-	room := max(limit-parts+1, 1) // each part may round up by one
-	return (n + room - 1) / room
 }
 
 func (s *Store) risks(ctx context.Context, query string, args ...any) ([]asset.Risk, error) {
@@ -149,16 +140,13 @@ func (s *Store) Alert(ctx context.Context, id string) (asset.Alert, error) {
 	return a, nil
 }
 
-func scanAlert(row scanner) (asset.Alert, error) {
+func scanAlert(from scanner) (asset.Alert, error) {
 	var a asset.Alert
 	var body string
-	if err := row.Scan(&body); err != nil {
+	if err := from.Scan(&body); err != nil {
 		return a, err
 	}
-	if err := json.Unmarshal([]byte(body), &a); err != nil {
-		return a, fmt.Errorf("%w: %w", errBlob, err)
-	}
-	return a, nil
+	return a, row.Decode([]byte(body), &a)
 }
 
 // TwinEvents returns the newest events of an asset (of all assets when it is

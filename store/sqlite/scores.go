@@ -6,12 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
-	"github.com/telltale-iot/telltale/models"
 	"github.com/telltale-iot/telltale/store"
+	"github.com/telltale-iot/telltale/store/row"
 )
 
 func (s *Store) keepScores(ctx context.Context, scores []asset.Score) error {
@@ -42,7 +41,7 @@ func (s *Store) keepScores(ctx context.Context, scores []asset.Score) error {
 // EachScore calls f for every score that the filter selects, ordered by time,
 // asset, component and digest. It stops at the first error, which it returns.
 func (s *Store) EachScore(ctx context.Context, filter store.ScoreFilter, f func(asset.Score) error) error {
-	from, to := bounds(filter.From, filter.To)
+	from, to := row.Bounds(filter.From, filter.To)
 	names, err := json.Marshal(filter.Models)
 	if err != nil {
 		return fmt.Errorf("scores: %w", err)
@@ -64,14 +63,14 @@ func (s *Store) EachScore(ctx context.Context, filter store.ScoreFilter, f func(
 		from, to, string(filter.Asset), filter.Component, string(names), string(digests))
 }
 
-func scanScore(row scanner) (asset.Score, error) {
+func scanScore(from scanner) (asset.Score, error) {
 	var (
 		r          asset.Score
 		t          int64
 		id, reason string
 		score, p   sql.NullFloat64
 	)
-	err := row.Scan(&t, &id, &r.Component, &r.Model, &r.Digest, &r.Inputs, &r.Stage, &r.Serves, &r.Regime, &score, &p, &r.Abnormal, &reason)
+	err := from.Scan(&t, &id, &r.Component, &r.Model, &r.Digest, &r.Inputs, &r.Stage, &r.Serves, &r.Regime, &score, &p, &r.Abnormal, &reason)
 	r.Time, r.Asset, r.Reason, r.Score, r.P = time.Unix(0, t).UTC(), asset.ID(id), asset.Reason(reason), number(score), number(p)
 	return r, err
 }
@@ -79,7 +78,7 @@ func scanScore(row scanner) (asset.Score, error) {
 // ScoreCounts adds up the answers in [from, to] by version and stage, in the
 // order of digest, name and stage. A zero from or to does not bound.
 func (s *Store) ScoreCounts(ctx context.Context, from, to time.Time) ([]store.ScoreCount, error) {
-	low, high := bounds(from, to)
+	low, high := row.Bounds(from, to)
 	var counts []store.ScoreCount
 	err := s.query(ctx, func(rows *sql.Rows) error {
 		var c store.ScoreCount
@@ -87,18 +86,7 @@ func (s *Store) ScoreCounts(ctx context.Context, from, to time.Time) ([]store.Sc
 		if err := rows.Scan(&c.Digest, &c.Model, &c.Stage, &reason, &c.N, &c.Abnormal); err != nil {
 			return err
 		}
-		switch {
-		case models.Failed(asset.Reason(reason)):
-			c.Failed = c.N
-		case reason != "":
-			c.Missing = c.N
-		}
-		if k := len(counts) - 1; k >= 0 && counts[k].Digest == c.Digest && counts[k].Model == c.Model && counts[k].Stage == c.Stage {
-			last := &counts[k]
-			last.N, last.Abnormal, last.Missing, last.Failed = last.N+c.N, last.Abnormal+c.Abnormal, last.Missing+c.Missing, last.Failed+c.Failed
-			return nil
-		}
-		counts = append(counts, c)
+		counts = row.AddCount(counts, c, asset.Reason(reason))
 		return nil
 	}, `SELECT m.digest, m.name, s.stage, s.reason, count(*), sum(s.abnormal) FROM score s CROSS JOIN model m ON m.id = s.model
 		WHERE s.time BETWEEN ? AND ? GROUP BY m.digest, m.name, s.stage, s.reason ORDER BY m.digest, m.name, s.stage, s.reason`, low, high)
@@ -106,18 +94,6 @@ func (s *Store) ScoreCounts(ctx context.Context, from, to time.Time) ([]store.Sc
 		return nil, fmt.Errorf("counts of scores: %w", err)
 	}
 	return counts, nil
-}
-
-// bounds are the stored instants of a span that may be open at either end.
-func bounds(from, to time.Time) (low, high int64) {
-	low, high = math.MinInt64, math.MaxInt64
-	if !from.IsZero() {
-		low = from.UnixNano()
-	}
-	if !to.IsZero() {
-		high = to.UnixNano()
-	}
-	return low, high
 }
 
 // NewestScore is the instant of the newest answer of a model file; zero when there is none.

@@ -3,9 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	"github.com/telltale-iot/telltale/features"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
+	"github.com/telltale-iot/telltale/store/row"
 )
 
 // loadSchemas reads the lists of fields that the file holds.
@@ -24,12 +23,10 @@ func (s *Store) loadSchemas(ctx context.Context) (map[int64][]features.Field, ma
 		if err := rows.Scan(&id, &channel, &text); err != nil {
 			return err
 		}
-		var list []features.Field
-		if err := json.Unmarshal([]byte(text), &list); err != nil {
-			return fmt.Errorf("%w: %w", errBlob, err)
-		}
-		fields[id], channels[id] = list, channel
-		return nil
+		var err error
+		fields[id], err = row.Fields([]byte(text))
+		channels[id] = channel
+		return err
 	}, "SELECT id, channel, fields FROM schema")
 	return fields, channels, err
 }
@@ -65,7 +62,7 @@ func (s *Store) EachFrame(ctx context.Context, f func(pipeline.Frame) error) err
 	return f(frame)
 }
 
-func scanVector(row scanner, fields map[int64][]features.Field) (asset.ID, time.Time, features.Vector, error) {
+func scanVector(from scanner, fields map[int64][]features.Field) (asset.ID, time.Time, features.Vector, error) {
 	var (
 		v         features.Vector
 		id        string
@@ -75,7 +72,7 @@ func scanVector(row scanner, fields map[int64][]features.Field) (asset.ID, time.
 		vals      sql.RawBytes
 		reasons   sql.NullString
 	)
-	if err := row.Scan(&t, &id, &v.Channel, &v.WindowS, &schema, &start, &quality, &vals, &reasons); err != nil {
+	if err := from.Scan(&t, &id, &v.Channel, &v.WindowS, &schema, &start, &quality, &vals, &reasons); err != nil {
 		return "", time.Time{}, v, err
 	}
 	var err error
@@ -84,14 +81,11 @@ func scanVector(row scanner, fields map[int64][]features.Field) (asset.ID, time.
 	}
 	v.Fields = fields[schema]
 	if len(v.Fields) != len(v.Values) {
-		return "", time.Time{}, v, fmt.Errorf("%w: %d values for the %d fields of schema %d", errBlob, len(v.Values), len(v.Fields), schema)
+		return "", time.Time{}, v, fmt.Errorf("%w: %d values for the %d fields of schema %d", row.ErrDamaged, len(v.Values), len(v.Fields), schema)
 	}
 	v.Quality, v.Start, v.Reasons = float64(number(quality)), instant(start), splitReasons(reasons)
 	return asset.ID(id), time.Unix(0, t).UTC(), v, nil
 }
-
-// slot is where a wanted key is found in the rows of a schema.
-type slot struct{ series, value int }
 
 // Trend returns one series for each key ("channel/feature") in [from, to]. When
 // a channel has more than limit rows there (0 means no limit), every k-th is
@@ -101,35 +95,18 @@ func (s *Store) Trend(ctx context.Context, id asset.ID, keys []string, from, to 
 	if err != nil {
 		return nil, fmt.Errorf("schemas: %w", err)
 	}
-	series := make([]store.Series, len(keys))
-	for i, k := range keys {
-		series[i].Key = k
-	}
-	slots, wanted := map[int64][]slot{}, map[string][]int64{}
-	for schema, list := range fields {
-		for j, f := range list {
-			if i := slices.Index(keys, f.Key()); i >= 0 {
-				slots[schema] = append(slots[schema], slot{i, j})
-				series[i].Unit = f.Unit
-			}
-		}
-		if len(slots[schema]) > 0 {
-			wanted[channels[schema]] = append(wanted[channels[schema]], schema)
-		}
-	}
-	for channel, ids := range wanted {
-		if err := s.trend(ctx, id, channel, ids, slots, series, from, to, limit); err != nil {
+	wanted, series := row.Want(keys, fields, channels)
+	for channel, ids := range wanted.Schemas {
+		if err := s.trend(ctx, id, channel, ids, wanted, series, from, to, limit); err != nil {
 			return nil, fmt.Errorf("trend of asset %s, channel %s: %w", id, channel, err)
 		}
 	}
-	for i := range series {
-		slices.SortStableFunc(series[i].Points, func(a, b store.Point) int { return a.Time.Compare(b.Time) })
-	}
+	row.Sort(series)
 	return series, nil
 }
 
 // trend adds the points of one vector channel to the series.
-func (s *Store) trend(ctx context.Context, id asset.ID, channel string, ids []int64, slots map[int64][]slot, series []store.Series,
+func (s *Store) trend(ctx context.Context, id asset.ID, channel string, ids []int64, wanted row.Wanted, series []store.Series,
 	from, to time.Time, limit int,
 ) error {
 	where := "asset = ? AND channel = ? AND time BETWEEN ? AND ? AND schema IN (?" + strings.Repeat(", ?", len(ids)-1) + ")"
@@ -143,7 +120,7 @@ func (s *Store) trend(ctx context.Context, id asset.ID, channel string, ids []in
 		if err := s.readers.QueryRowContext(ctx, "SELECT count(*) FROM frame WHERE "+where, args...).Scan(&n); err != nil {
 			return err
 		}
-		every = stride(n, limit, 1)
+		every = row.Stride(n, limit, 1)
 	}
 	return s.query(ctx, func(rows *sql.Rows) error {
 		var t, schema int64
@@ -155,14 +132,7 @@ func (s *Store) trend(ctx context.Context, id asset.ID, channel string, ids []in
 		if err != nil {
 			return err
 		}
-		for _, at := range slots[schema] {
-			if at.value >= len(values) {
-				return fmt.Errorf("%w: %d values, none at %d", errBlob, len(values), at.value)
-			}
-			series[at.series].Points = append(series[at.series].Points,
-				store.Point{Time: time.Unix(0, t).UTC(), Value: asset.Number(values[at.value])})
-		}
-		return nil
+		return wanted.Add(series, schema, time.Unix(0, t).UTC(), values)
 	}, `WITH pick AS (SELECT time, asset, channel, window_s, schema, row_number() OVER (ORDER BY time DESC) - 1 AS k FROM frame WHERE `+where+`)
 		SELECT f.time, f.schema, f.vals FROM pick p JOIN frame f ON f.time = p.time AND f.asset = p.asset AND f.channel = p.channel
 		AND f.window_s = p.window_s AND f.schema = p.schema WHERE p.k % ? = 0 ORDER BY f.time`, append(args, every)...)

@@ -20,6 +20,7 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/store"
+	"github.com/telltale-iot/telltale/store/row"
 	"github.com/telltale-iot/telltale/workorders"
 )
 
@@ -41,7 +42,7 @@ type Store struct {
 	mu      sync.Mutex // guards what follows: one writer at a time
 	write   *sql.Conn
 	stmts   map[string]*sql.Stmt
-	schemas *schemas
+	schemas *row.Schemas
 	buf     []byte
 }
 
@@ -53,7 +54,7 @@ var (
 // Open opens the store at path and brings it to the current schema; it makes
 // the file when there is none.
 func Open(ctx context.Context, path string, opt Options) (*Store, error) {
-	s := &Store{plan: opt.Plan, stmts: map[string]*sql.Stmt{}, schemas: newSchemas()}
+	s := &Store{plan: opt.Plan, stmts: map[string]*sql.Stmt{}, schemas: row.NewSchemas()}
 	if err := s.open(ctx, path, opt); err != nil {
 		s.Close() //nolint:errcheck,gosec // the first error tells more
 		return nil, fmt.Errorf("store %s: %w", path, err)
@@ -190,7 +191,7 @@ func (s *Store) transact(ctx context.Context, f func(ctx context.Context) error)
 		err = s.exec(ctx, "COMMIT")
 	}
 	if err != nil {
-		s.schemas.forget() // those written by the transaction are gone with it
+		s.schemas.Forget() // those written by the transaction are gone with it
 		if undo := s.exec(ctx, "ROLLBACK"); undo != nil {
 			return errors.Join(err, undo)
 		}

@@ -15,86 +15,22 @@ import (
 	"github.com/telltale-iot/telltale/workorders"
 )
 
-// Committer is the side of a store that the flow uses.
-type Committer interface {
-	pipeline.Keeper
-	Claim(ctx context.Context, shard int32) (store.Checkpoint, error)
-	Parts(ctx context.Context, id asset.ID) (map[string][]byte, error)
+// Store is what is held to the contract.
+type Store = store.Store
+
+// Core is the side of a store that decides what a crash leaves: the flow's and the
+// forwarder's, with what it takes to look at it.
+type Core interface {
+	store.Committer
+	store.Exporter
+	CoreRest
 }
 
-// Exporter is the side of a store that the report uses.
-type Exporter interface {
-	EachRisk(ctx context.Context, f func(asset.Risk) error) error
-	EachFrame(ctx context.Context, f func(pipeline.Frame) error) error
-	Counts(ctx context.Context) (map[string]int64, error)
-}
-
-// Keeping is what a store remembers of a run, and how long.
-type Keeping interface {
-	Facts
-	Answers
-	Prune(ctx context.Context, before time.Time) (int64, error)
-}
-
-// History is the side of a store that the page uses.
-type History interface {
-	LatestRisks(ctx context.Context) ([]asset.Risk, error)
-	Risks(ctx context.Context, id asset.ID, component string, from, to time.Time, limit int) ([]asset.Risk, error)
-	Trend(ctx context.Context, id asset.ID, keys []string, from, to time.Time, limit int) ([]store.Series, error)
-}
-
-// Evidence is the side of a store that the page's details use.
-type Evidence interface {
-	Spectra(ctx context.Context, id asset.ID, channel string, at time.Time) ([]features.Spectrum, time.Time, error)
-	TwinEvents(ctx context.Context, id asset.ID, limit int) ([]pipeline.TwinEvent, error)
-}
-
-// Cases is the side of a store that people work with.
-type Cases interface {
-	Alerts(ctx context.Context, f store.AlertFilter) ([]asset.Alert, error)
-	Alert(ctx context.Context, id string) (asset.Alert, error)
-}
-
-// Desk is the outbox and its reader.
-type Desk interface {
-	workorders.Outbox
-	Orders(ctx context.Context, f store.OrderFilter) ([]workorders.Order, error)
-	Order(ctx context.Context, id string) (workorders.Order, error)
-}
-
-// Facts are what is known of the run, and its end.
-type Facts interface {
-	Meta(ctx context.Context, key string) (string, error)
-	SetMeta(ctx context.Context, key, value string) error
-	Close() error
-}
-
-// Flow is what a run needs.
-type Flow interface {
-	Committer
-	Exporter
-	Keeping
-}
-
-// Page is what people see.
-type Page interface {
-	History
-	Evidence
-	Cases
-}
-
-// Answers is the side of a store that compares versions of models.
-type Answers interface {
-	EachScore(ctx context.Context, filter store.ScoreFilter, f func(asset.Score) error) error
-	NewestScore(ctx context.Context, digest string) (time.Time, error)
-	ScoreCounts(ctx context.Context, from, to time.Time) ([]store.ScoreCount, error)
-}
-
-// Store is all of it.
-type Store interface {
-	Flow
-	Page
-	Desk
+// CoreRest is the rest of Core.
+type CoreRest interface {
+	store.Cases
+	store.Desk
+	store.Facts
 }
 
 // Opener opens a store in the folder, which holds what an earlier one left.
@@ -103,21 +39,44 @@ type Opener func(t *testing.T, dir string, plan store.Planner) Store
 // Run holds a store to the contract.
 func Run(t *testing.T, open Opener) {
 	t.Helper()
+	RunCore(t, func(t *testing.T, dir string, plan store.Planner) Core {
+		t.Helper()
+		return open(t, dir, plan)
+	})
 	for name, f := range map[string]func(*testing.T, Store){
-		"what is kept is read back":           readBack,
+		"what is kept is read back":          readBack,
+		"display is thinned from the newest": thinned,
+		"export is sorted":                   sorted,
+		"what is too old is forgotten":       pruned,
+		"scores are read by version":         scored,
+		"scores are counted by version":      scoresCounted,
+		"scores come and go with the batch":  scoresAtomic,
+		"a row that is there is replaced":    replaced,
+		"no text stops a shard":              texts,
+	} {
+		t.Run(name, func(t *testing.T) { f(t, open(t, t.TempDir(), Plan)) })
+	}
+	for name, f := range map[string]func(*testing.T, Opener){
+		"an instance that lost its shard is fenced": fencedElsewhere,
+		"instances keep their shards side by side":  sideBySide,
+		"another instance confirms what is kept":    confirmed,
+	} {
+		t.Run(name, func(t *testing.T) { f(t, open) })
+	}
+}
+
+// RunCore holds the part of a store that the flow and the forwarder rely on to its part
+// of the contract.
+func RunCore(t *testing.T, open func(t *testing.T, dir string, plan store.Planner) Core) {
+	t.Helper()
+	for name, f := range map[string]func(*testing.T, Core){
 		"a replayed batch changes nothing":    replay,
 		"a stale epoch writes nothing":        fenced,
-		"a batch that fails leaves no trace":  atomic,
+		"a batch that fails leaves no trace":  whole,
 		"carried state is replaced, removed":  carried,
 		"an alert is updated in place":        alerts,
 		"an alert orders once":                orders,
 		"an order is leased to one at a time": leases,
-		"display is thinned from the newest":  thinned,
-		"export is sorted":                    sorted,
-		"what is too old is forgotten":        pruned,
-		"scores are read by version":          scored,
-		"scores are counted by version":       scoresCounted,
-		"scores come and go with the batch":   scoresAtomic,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t, t.TempDir(), Plan)) })
 	}
@@ -184,7 +143,7 @@ func Alert(id string, severity int) asset.Alert {
 	}
 }
 
-func claim(t *testing.T, s Committer) int64 {
+func claim(t *testing.T, s store.Committer) int64 {
 	t.Helper()
 	c, err := s.Claim(t.Context(), 0)
 	if err != nil {
@@ -193,7 +152,7 @@ func claim(t *testing.T, s Committer) int64 {
 	return c.Epoch
 }
 
-func keep(t *testing.T, s Committer, fx pipeline.Effects) {
+func keep(t *testing.T, s store.Committer, fx pipeline.Effects) {
 	t.Helper()
 	if err := s.Keep(t.Context(), fx); err != nil {
 		t.Fatal(err)
@@ -201,7 +160,7 @@ func keep(t *testing.T, s Committer, fx pipeline.Effects) {
 }
 
 // Frames reads all frames.
-func Frames(t *testing.T, s Exporter) []pipeline.Frame {
+func Frames(t *testing.T, s store.Exporter) []pipeline.Frame {
 	t.Helper()
 	var all []pipeline.Frame
 	if err := s.EachFrame(t.Context(), func(f pipeline.Frame) error { all = append(all, f); return nil }); err != nil {
@@ -210,7 +169,7 @@ func Frames(t *testing.T, s Exporter) []pipeline.Frame {
 	return all
 }
 
-func fenced(t *testing.T, s Store) {
+func fenced(t *testing.T, s Core) {
 	t.Helper()
 	old := claim(t, s)
 	keep(t, s, Batch(old, 1))
@@ -227,7 +186,7 @@ func fenced(t *testing.T, s Store) {
 	}
 }
 
-func atomic(t *testing.T, s Store) {
+func whole(t *testing.T, s Core) {
 	t.Helper()
 	epoch := claim(t, s)
 	keep(t, s, Batch(epoch, 1))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,4 +149,46 @@ func checkPrefix(t *testing.T, s Store, n int64) {
 			t.Errorf("%d %s after batch %d", got[what], what, n)
 		}
 	}
+}
+
+// Outage lets strike kill and revive the process behind a store, again and again while
+// batches are written. No write may fail by it, and in the end the store holds each
+// batch once.
+func Outage(t *testing.T, s Store, rounds int, strike func(round int)) {
+	t.Helper()
+	c, err := s.Claim(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept, stop atomic.Int64
+	ended := make(chan error, 1)
+	go func() {
+		for k := c.Next + 1; stop.Load() == 0; k++ {
+			if err := s.Keep(t.Context(), crashBatch(c.Epoch, k)); err != nil {
+				ended <- err
+				return
+			}
+			kept.Store(k)
+		}
+		ended <- nil
+	}()
+	advance := func() {
+		for from, began := kept.Load(), time.Now(); kept.Load() < from+3; time.Sleep(time.Millisecond) {
+			if len(ended) > 0 || time.Since(began) > time.Minute {
+				t.Fatalf("the writer stands at batch %d", kept.Load())
+			}
+		}
+	}
+	for round := range rounds {
+		advance()
+		time.Sleep(rand.N(50 * time.Millisecond)) //nolint:gosec // any moment will do
+		strike(round)
+	}
+	advance()
+	stop.Store(1)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	checkPrefix(t, s, kept.Load())
+	t.Logf("%d outages, %d batches", rounds, kept.Load())
 }

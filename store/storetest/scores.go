@@ -21,7 +21,7 @@ func Score(at time.Time, id asset.ID, model string, score float64) asset.Score {
 }
 
 // Scores reads the scores that the filter selects.
-func Scores(t *testing.T, s Answers, filter store.ScoreFilter) []asset.Score {
+func Scores(t *testing.T, s store.Answers, filter store.ScoreFilter) []asset.Score {
 	t.Helper()
 	var all []asset.Score
 	if err := s.EachScore(t.Context(), filter, func(r asset.Score) error { all = append(all, r); return nil }); err != nil {
