@@ -21,8 +21,14 @@ func TestWhatTheChartInstalls(t *testing.T) {
 			}
 			o := decode(t, manifests)
 			roles := values["roles"].([]any)
-			if len(o.statefulSets) != len(roles) || len(o.deployments) != 0 || len(o.scaled) != 0 {
-				t.Errorf("%d stateful sets, %d deployments, %d scaled objects for %d roles", len(o.statefulSets), len(o.deployments), len(o.scaled), len(roles))
+			if len(o.statefulSets)+len(o.deployments) != len(roles) {
+				t.Errorf("%d stateful sets, %d deployments for %d roles", len(o.statefulSets), len(o.deployments), len(roles))
+			}
+			for _, d := range o.deployments {
+				restricted(t, d.Name, d.Spec.Template.Spec)
+				if !matches(t, d.Spec.Selector, d.Spec.Template.Labels) {
+					t.Errorf("%s: selector %v, pod %v", d.Name, d.Spec.Selector, d.Spec.Template.Labels)
+				}
 			}
 			for _, s := range o.statefulSets {
 				restricted(t, s.Name, s.Spec.Template.Spec)
