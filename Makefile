@@ -24,7 +24,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
 .PHONY: build onnxruntime demo test unit portable vet format arch check generated lint fmt tools \
-	accept test-integration test-protocols test-data test-crash test-sap simulate-faults farm-proof fuzz train-data shipped shipped-models test-exports web rootfs image test-image test-deploy bench bench-features bench-models clean help
+	accept test-integration test-protocols test-data test-crash test-sap simulate-faults farm-proof fuzz train-data shipped shipped-models test-exports web rootfs image test-install test-deploy bench bench-features bench-models clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -138,8 +138,9 @@ image: rootfs ## container image without a container engine: IMAGE (build/image/
 	@GOWORK=off SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) go -C deploy/image run . -rootfs $(CURDIR)/build/image/rootfs \
 	  -out $(abspath $(IMAGE)) -base '$(strip $(BASE))' -version '$(VERSION)' -commit '$(COMMIT)'
 
-test-image: ## build the image twice, compare, run what is in it
+test-install: ## the image: made twice, compared, run; the unit in a systemd of its own (needs root)
 	.ci/image
+	.ci/unit
 
 test-deploy: onnxruntime ## chart, compose file, unit, alerts and dashboard, by a module of their own
 	@cd deploy/chart/test && if why=$$(GOWORK=off go list -deps -test . 2>&1 >/dev/null); then GOWORK=off go test -count=1 $(TESTFLAGS) .; \

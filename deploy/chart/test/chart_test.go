@@ -90,7 +90,7 @@ func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 		"no configuration":       {"roles: [{role: all}]", "roles: all: config: is empty"},
 		"the chart's own fields": {"roles: [{role: all, config: {listen: '0.0.0.0:80', " + base + "}}]", "config.listen: is set by the chart"},
 		"a role of another version": {
-			"roles: [{role: process, config: {" + base + "}}]", "roles.0.role",
+			"roles: [{role: ingest, config: {" + base + "}}]", "roles.0.role",
 		},
 		"two of a name":             {"roles: [{role: all, config: {" + base + "}}, {role: all, config: {" + base + "}}]", `two entries are called "all"`},
 		"two on one volume":         {"roles: [{role: all, replicas: 2, config: {" + base + "}}]", "replicas: 2 is not allowed"},
@@ -111,42 +111,50 @@ func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-// TestARoleThatComesLater adds the role of a later version as it will be added: one row of the
-// known roles, one word in the schema.
-func TestARoleThatComesLater(t *testing.T) {
-	c := loadChart(t)
-	c.Schema = []byte(strings.Replace(string(c.Schema), `["all", "gateway"]`, `["all", "gateway", "process"]`, 1))
-	for _, f := range c.Templates {
-		if f.Name == "templates/_helpers.tpl" {
-			f.Data = []byte(strings.Replace(string(f.Data), "gateway: {workload: StatefulSet, scales: false}", "$0\nprocess: {workload: Deployment, scales: true}", 1))
-			f.Data = []byte(strings.Replace(string(f.Data), "$0", "gateway: {workload: StatefulSet, scales: false}", 1))
+func TestTheNotesNameWhatIsThere(t *testing.T) {
+	c, values := loadChart(t), valuesFiles(t)["gateways-values.yaml"]
+	all, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: "farm", Namespace: "plant"}, chartutil.DefaultCapabilities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := engine.Render(c, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := files["telltale/templates/NOTES.txt"]
+	for _, s := range rendered(t, values).statefulSets {
+		if !strings.Contains(notes, "-n plant rollout status statefulset/"+s.Name+"\n") {
+			t.Errorf("%s is not in the notes:\n%s", s.Name, notes)
 		}
 	}
-	values, err := chartutil.ReadValues([]byte(`
-roles:
-  - role: process
-    replicas: 3
-    autoscaling: {enabled: true, maxReplicas: 12, authenticationRef: kafka}
-    config:
-      assets: [{id: a, kind: wind-turbine, components: [{name: g, type: gearbox}]}]
-      source: {kafka: {brokers: ["k1:9092", "k2:9092"], topics: [telemetry, waves], group: telltale}}
-`))
-	if err != nil {
-		t.Fatal(err)
+	if strings.Contains(notes, "reach nothing but DNS") {
+		t.Errorf("egress is named, and missed:\n%s", notes)
 	}
-	manifests, err := render(c, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := decode(t, manifests)
-	if len(o.deployments) != 1 || o.deployments[0].Spec.Replicas != nil || len(o.statefulSets) != 0 {
-		t.Errorf("%d deployments, %d stateful sets; want one deployment without a number of replicas", len(o.deployments), len(o.statefulSets))
-	}
-	if len(o.scaled) != 1 || len(o.scaled[0].Spec.Triggers) != 2 {
-		t.Fatalf("scaled objects: %+v", o.scaled)
+}
+
+// TestProcessesFollowTheLag reads the values of a farm whose work is shared.
+func TestProcessesFollowTheLag(t *testing.T) {
+	values := valuesFiles(t)["shared-values.yaml"]
+	o := rendered(t, values)
+	if len(o.deployments) != 2 || len(o.statefulSets) != 1 || len(o.scaled) != 1 {
+		t.Fatalf("%d deployments, %d stateful sets, %d scaled objects", len(o.deployments), len(o.statefulSets), len(o.scaled))
 	}
 	s := o.scaled[0].Spec
-	if s.ScaleTargetRef.Name != o.deployments[0].Name || s.MaxReplicaCount != 12 || s.Triggers[1].Metadata["topic"] != "waves" || s.Triggers[0].Metadata["bootstrapServers"] != "k1:9092,k2:9092" || s.Triggers[0].AuthenticationRef.Name != "kafka" {
-		t.Errorf("scaled object: %+v", s)
+	if s.ScaleTargetRef.Name != "farm-telltale-process" || s.MinReplicaCount != 2 || s.MaxReplicaCount != 12 || len(s.Triggers) != 1 {
+		t.Fatalf("scaled object: %+v", s)
+	}
+	if tr := s.Triggers[0]; tr.Metadata["topic"] != "telemetry" || tr.Metadata["consumerGroup"] != "telltale" || tr.Metadata["bootstrapServers"] != "10.9.0.1:9092,10.9.0.2:9092" || tr.AuthenticationRef.Name != "kafka" {
+		t.Errorf("trigger: %+v", tr)
+	}
+	for _, d := range o.deployments {
+		if scaled := d.Name == s.ScaleTargetRef.Name; scaled != (d.Spec.Replicas == nil) {
+			t.Errorf("%s: replicas %v", d.Name, d.Spec.Replicas)
+		}
+	}
+	process := values["roles"].([]any)[1].(map[string]any)
+	delete(process, "autoscaling")
+	process["replicas"] = 3
+	if o := rendered(t, values); len(o.scaled) != 0 || *o.deployments[0].Spec.Replicas != 3 {
+		t.Errorf("%d scaled objects, %d replicas; want 3 by themselves", len(o.scaled), *o.deployments[0].Spec.Replicas)
 	}
 }

@@ -21,8 +21,14 @@ func TestWhatTheChartInstalls(t *testing.T) {
 			}
 			o := decode(t, manifests)
 			roles := values["roles"].([]any)
-			if len(o.statefulSets) != len(roles) || len(o.deployments) != 0 || len(o.scaled) != 0 {
-				t.Errorf("%d stateful sets, %d deployments, %d scaled objects for %d roles", len(o.statefulSets), len(o.deployments), len(o.scaled), len(roles))
+			if len(o.statefulSets)+len(o.deployments) != len(roles) {
+				t.Errorf("%d stateful sets, %d deployments for %d roles", len(o.statefulSets), len(o.deployments), len(roles))
+			}
+			for _, d := range o.deployments {
+				restricted(t, d.Name, d.Spec.Template.Spec)
+				if !matches(t, d.Spec.Selector, d.Spec.Template.Labels) {
+					t.Errorf("%s: selector %v, pod %v", d.Name, d.Spec.Selector, d.Spec.Template.Labels)
+				}
 			}
 			for _, s := range o.statefulSets {
 				restricted(t, s.Name, s.Spec.Template.Spec)
@@ -65,6 +71,11 @@ func restricted(t *testing.T, name string, p core.PodSpec) {
 	}
 	if limit, mib := c.Resources.Limits.Memory().Value(), goMemory(t, c); mib<<20 >= limit*19/20 || mib<<20 < limit/2 {
 		t.Errorf("%s: GOMEMLIMIT %d MiB of a limit of %d MiB", name, mib, limit>>20)
+	}
+	for what, limit := range c.Resources.Limits {
+		if asked := c.Resources.Requests[what]; asked.Cmp(limit) > 0 {
+			t.Errorf("%s: %s of %s is asked for, above the limit of %s", name, what, &asked, &limit)
+		}
 	}
 	for _, v := range p.Volumes {
 		if v.HostPath != nil {

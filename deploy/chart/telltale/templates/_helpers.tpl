@@ -4,6 +4,8 @@ the work by a Kafka consumer group. */ -}}
 {{- define "telltale.known" -}}
 all: {workload: StatefulSet, scales: false}
 gateway: {workload: StatefulSet, scales: false}
+process: {workload: Deployment, scales: true}
+serve: {workload: Deployment, scales: false}
 {{- end -}}
 
 {{- define "telltale.name" -}}
