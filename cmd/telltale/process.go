@@ -129,7 +129,7 @@ func (p *processor) work(ctx context.Context, a *kafka.Assigned) error {
 	stop := a.Start(ctx, at.Low, at.Next == 0)
 	defer stop()
 	edge := ingest.NewEdge(a, p.intake.edge(p.intake.entries[0], p.conf.Source))
-	f := pipeline.Flow{Source: edge, Keeper: endingKeeper{p.db, ctx}, Shards: []*pipeline.Shard{sh}, Batch: p.batch, Kept: p.kept}
+	f := pipeline.Flow{Source: edge, Keeper: endingKeeper{p.db, ctx, lastWrite}, Shards: []*pipeline.Shard{sh}, Batch: p.batch, Kept: p.kept}
 	return f.Run(ctx)
 }
 
