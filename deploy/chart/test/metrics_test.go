@@ -19,9 +19,12 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// rare are metrics that are not there before something went wrong; that the program has them
-// is looked up where it makes them.
+// rare are metrics that are not there before something went wrong, or without a database or
+// a topic; that the program has them is looked up where it makes them.
 var rare = map[string]string{
+	"telltale_partition_committed":   filepath.Join(root, "cmd", "telltale", "process.go"),
+	"telltale_partition_end":         filepath.Join(root, "cmd", "telltale", "process.go"),
+	"telltale_store_away":            filepath.Join(root, "cmd", "telltale", "servicestore.go"),
 	"telltale_model_rollbacks_total": filepath.Join(root, "cmd", "telltale", "guard.go"),
 }
 
