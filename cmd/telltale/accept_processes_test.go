@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	neturl "net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -51,6 +53,8 @@ func TestAcceptProcessesShareATopic(t *testing.T) {
 		all[i] = &collector{t: t, dir: t.TempDir(), args: []string{"--role", "process"}, env: []string{"PGPASSWORD=" + password}}
 		all[i].open(conf())
 	}
+	page := &collector{t: t, dir: t.TempDir(), args: []string{"--role", "serve"}, env: all[0].env}
+	page.open(conf())
 	producer, err := kafka.NewProducer(kafka.ProducerOptions{Produce: kafka.Produce{Cluster: kafka.Cluster{Brokers: brokers}, Topic: topic}})
 	if err != nil {
 		t.Fatal(err)
@@ -88,8 +92,14 @@ func TestAcceptProcessesShareATopic(t *testing.T) {
 	before := all[1].committed()
 	waits(t, "the one that stood still is in the group again", func() bool { return all[1].metric("telltale_source_up{source=\"kafka "+brokers[0]+"/proof\"}") == 1 })
 	t.Logf("%d readings in %d partitions; the one that stood still has committed %d points", sent, partitions, before)
+	waits(t, "the page shows a twin and the alerts that others made", func() bool {
+		code, twin := fetch(t, page.url+"/api/v1/assets/wt01")
+		_, alerts := fetch(t, page.url+"/api/v1/alerts")
+		return code == http.StatusOK && strings.Contains(twin, `"gearbox_oil_temperature`) && strings.Contains(alerts, `"wt01"`)
+	})
 	all[1].stop()
 	all[2].stop()
+	page.stop()
 
 	ref := filepath.Join(t.TempDir(), "one.db")
 	if err := farm.run(t.Context(), ref, nil, nil); err != nil {
