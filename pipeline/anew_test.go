@@ -114,3 +114,27 @@ func TestWhatDoesNotComeAgainIsGivenUp(t *testing.T) {
 		t.Errorf("counts %v, low %d; want 2 blocks and 1 reading given up, and 3 as the oldest that is still needed", d.counts, d.low)
 	}
 }
+
+// A part that was refused does not come in with the rest when a reading comes again, and a
+// damaged copy of a reading is not taken for it.
+func TestAReadingIsKnownByWhatItBrought(t *testing.T) {
+	at := epoch.Add(time.Second)
+	points := asset.Reading{Asset: "a", Time: at, Points: []asset.Point{{Metric: "temperature", Value: 1}}}
+	b := broughtBy(points)
+	whole := points
+	whole.Wave = &asset.Waveform{Channel: "x", Start: epoch, RateHz: 100, Samples: make([]float32, 40)}
+	whole.Points = append([]asset.Point{{Metric: "speed", Value: 2}}, points.Points...)
+	if !b.by(whole) {
+		t.Fatal("a reading that brings more is not known again")
+	}
+	if got := b.of(whole); got.Wave != nil || len(got.Points) != 1 || got.Points[0].Metric != "temperature" {
+		t.Errorf("got %+v, want the temperature alone", got)
+	}
+	if damaged := (asset.Reading{Asset: "a", Time: at}); b.by(damaged) {
+		t.Error("a copy without the points is taken for the reading")
+	}
+	whole.Time = at.Add(1)
+	if b.by(whole) {
+		t.Error("a reading of another time is taken for it")
+	}
+}

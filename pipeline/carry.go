@@ -55,6 +55,18 @@ func (b brought) by(r asset.Reading) bool {
 	return b.Time == r.Time.UnixNano() && len(b.Signals) > 0 && !slices.ContainsFunc(b.Signals, func(s string) bool { return !slices.Contains(signals(Arrival{Reading: r}), s) })
 }
 
+// of is r without the waves and points that were refused the first time.
+func (b brought) of(r asset.Reading) asset.Reading {
+	if len(b.Signals) == 0 {
+		return r // carried by a version that did not name them
+	}
+	if r.Wave != nil && !slices.Contains(b.Signals, r.Wave.Channel) {
+		r.Wave = nil
+	}
+	r.Points = slices.DeleteFunc(slices.Clone(r.Points), func(p asset.Point) bool { return !slices.Contains(b.Signals, p.Metric) })
+	return r
+}
+
 // save adds the parts that changed to the effects.
 func (l *line) save(to map[StateKey][]byte) error {
 	c := carriedLine{Clock: l.order.Clock, Done: l.order.Done, Newest: l.order.newest, Speed: l.speed, Speeds: l.speeds, Load: l.loadN, Spectra: l.spectra, Judged: l.commissioned, Open: map[string]open{}, Alarms: l.alarms, Models: l.answered}
@@ -218,6 +230,7 @@ func (l *line) rebuild(a Arrival) {
 
 // wait puts a reading back that waits for the rest of its instant; it was at from before.
 func (l *line) wait(from int64, a Arrival) {
+	a.Reading = l.waiting[from].of(a.Reading)
 	delete(l.waiting, from)
 	l.order.pending = slices.Insert(l.order.pending, l.order.place(a.Reading.Time), a)
 }
@@ -227,13 +240,18 @@ func (l *line) wait(from int64, a Arrival) {
 // reading.
 func (l *line) again(a Arrival) (bool, error) {
 	for _, from := range l.awaited() {
-		if l.waiting[from].by(a.Reading) {
-			r, err := l.recheck(a.Reading)
-			if err == nil {
-				a.Reading = r
-				l.wait(from, a)
-			}
-			return true, err
+		b := l.waiting[from]
+		if !b.by(a.Reading) {
+			continue
+		}
+		r, err := l.recheck(a.Reading)
+		if err != nil {
+			return false, err
+		}
+		if b.by(r) { // else it is a damaged copy
+			a.Reading = r
+			l.wait(from, a)
+			return true, nil
 		}
 	}
 	w := a.Reading.Wave

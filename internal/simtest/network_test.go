@@ -50,6 +50,9 @@ func (p *plant) travel(rng *rand.Rand) []message {
 					f.at = f.at.Add(p.lateness + time.Duration(1+rng.IntN(8))*slot)
 				case fate < 6:
 					f.reading, f.bad = damaged(rng, r)
+					if rng.IntN(2) == 0 { // and sent again as it was
+						all = append(all, flight{message{id: id, partition: m.partition, reading: r}, f.at.Add(time.Millisecond)})
+					}
 				}
 				all = append(all, f)
 				if rng.IntN(12) == 0 { // delivered twice
@@ -103,7 +106,7 @@ func seriesOf(r asset.Reading) string {
 // damaged is a reading that no part of may pass, and the reason.
 func damaged(rng *rand.Rand, r asset.Reading) (asset.Reading, string) {
 	switch {
-	case rng.IntN(4) == 0:
+	case rng.IntN(4) == 0, r.Wave != nil && len(r.Points) > 0:
 		r.Asset = "stranger"
 		return r, "unknown-asset"
 	case r.Wave != nil:

@@ -82,44 +82,52 @@ func predict(p *plant, log []message) *oracle {
 	return o
 }
 
-// hear decides on one message.
+// hear decides on one message, part by part.
 func (o *oracle) hear(h *history, m message) string {
 	r := m.reading
-	parts := max(1, len(r.Points))
-	refuse := func(why string) string {
-		o.counts["refused/"+why] += int64(parts)
-		return why
-	}
 	if h == nil {
 		o.counts["refused/unknown-asset"]++
 		return "unknown-asset"
 	}
 	o.counts["readings"]++
 	if m.bad != "" {
-		return refuse(m.bad)
+		o.counts["refused/"+m.bad] += int64(max(1, len(r.Points)))
+		return m.bad
 	}
-	var names []string
-	now := r.Time.UnixNano()
+	why := ""
+	passes := func(name string, at time.Time) bool {
+		now := at.UnixNano()
+		last, seen := h.last[name]
+		switch {
+		case seen && now == last:
+			why = "duplicate"
+		case seen && now < last:
+			why = "time-backwards"
+		default:
+			h.last[name] = now
+			return true
+		}
+		o.counts["refused/"+why]++
+		return false
+	}
+	if r.Wave != nil && !passes("~"+r.Wave.Channel, r.Wave.Start) {
+		r.Wave = nil
+	}
+	var points []asset.Point
 	for _, p := range r.Points {
-		names = append(names, "."+p.Metric)
-	}
-	if r.Wave != nil {
-		names, now = []string{"~" + r.Wave.Channel}, r.Wave.Start.UnixNano()
-	}
-	for _, name := range names { // all of a reading's series move together
-		if last, ok := h.last[name]; ok && now == last {
-			return refuse("duplicate")
-		} else if ok && now < last {
-			return refuse("time-backwards")
+		if passes("."+p.Metric, r.Time) {
+			points = append(points, p)
 		}
 	}
-	for _, name := range names {
-		h.last[name] = now
+	r.Points = points
+	if r.Wave == nil && len(points) == 0 && r.Event == nil {
+		return why
 	}
-	o.counts["points"] += int64(len(r.Points))
+	o.counts["points"] += int64(len(points))
 	if r.Wave != nil {
 		o.counts["samples"] += int64(r.Wave.Len())
 	}
+	m.reading = r
 	return o.arrive(h, m)
 }
 

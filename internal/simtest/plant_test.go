@@ -43,6 +43,7 @@ type machine struct {
 	ill       [2]int // slots between which it shakes
 	silent    [2]int // slots between which nothing is heard of it
 	split     bool   // its metrics come one by one
+	joint     bool   // they come with the block of the first channel
 	unit      string // of its samples
 	counts    bool   // they are a converter's
 }
@@ -68,7 +69,7 @@ func newPlant(rng *rand.Rand) *plant {
 }
 
 func (p *plant) newMachine(rng *rand.Rand, i int) *machine {
-	m := &machine{partition: rng.IntN(p.partitions), perRecord: rng.IntN(5), split: rng.IntN(4) == 0, unit: []string{"m/s²", "m/s²", "g"}[rng.IntN(3)], counts: rng.IntN(3) == 0}
+	m := &machine{partition: rng.IntN(p.partitions), perRecord: rng.IntN(5), split: rng.IntN(4) == 0, joint: rng.IntN(4) == 0, unit: []string{"m/s²", "m/s²", "g"}[rng.IntN(3)], counts: rng.IntN(3) == 0}
 	m.plate = asset.Nameplate{
 		ID: asset.ID(fmt.Sprintf("m%d", i)), Kind: "test", SpeedRpm: 1500,
 		Components: []asset.Component{{Name: "bearing"}, {Name: "gearbox"}},
@@ -116,7 +117,11 @@ func (m *machine) speaks(rng *rand.Rand, p *plant, k int) []asset.Reading {
 		out = append(out, asset.Reading{Asset: m.plate.ID, Time: ingest.Newest(*w), Wave: w})
 	}
 	if len(m.plate.Metrics) > 0 && rng.IntN(3) > 0 {
-		out = append(out, m.telemetry(rng, end)...)
+		if m.joint && !m.split && len(out) > 0 {
+			out[0].Points = m.telemetry(rng, out[0].Time)[0].Points
+		} else {
+			out = append(out, m.telemetry(rng, end)...)
+		}
 	}
 	if rng.IntN(12) == 0 {
 		out = append(out, asset.Reading{Asset: m.plate.ID, Time: at.Add(3 * time.Millisecond), Event: &asset.Event{

@@ -40,7 +40,7 @@ func simulate(t *testing.T, seed uint64, b bug) (w *world) {
 func TestSimulation(t *testing.T) {
 	if *oneSeed > 0 {
 		if w := simulate(t, *oneSeed, noBug); w.failed != "" {
-			t.Errorf("seed %d: %s\n%s", *oneSeed, w.failed, w.story())
+			t.Errorf("seed %d: %s\n%s%s", *oneSeed, w.failed, w.readings(), w.story())
 		}
 		return
 	}

@@ -95,17 +95,22 @@ func (w *world) note(what string, node int, a, b int64) {
 	}
 	w.events++
 	w.seen[what]++
+	w.remember(event{what, node, a, b, w.now()})
+}
+
+// remember keeps the end of the trace.
+func (w *world) remember(e event) {
 	if len(w.trace) == 2*keptEvents {
 		w.trace = append(w.trace[:0], w.trace[keptEvents:]...)
 	}
-	w.trace = append(w.trace, event{what, node, a, b, w.now()})
+	w.trace = append(w.trace, e)
 }
 
 // fail notes the first broken promise.
 func (w *world) fail(format string, args ...any) {
 	if w.failed == "" {
 		w.failed = fmt.Sprintf(format, args...)
-		w.note("BROKEN: "+w.failed, 0, 0, 0)
+		w.remember(event{what: "BROKEN", at: w.now()})
 	}
 }
 
@@ -117,6 +122,28 @@ func (w *world) story() string {
 		p.bounded, p.shards, p.partitions, len(p.machines), len(w.broker.log), p.lateness, p.window.Seconds, p.window.Hop, w.batch)
 	for _, e := range w.trace[max(0, len(w.trace)-keptEvents):] {
 		fmt.Fprintf(&s, "%s instance %d: %s %d %d\n", e.at.Format("15:04:05.000"), e.node, e.what, e.a, e.b)
+	}
+	return s.String()
+}
+
+// readings is the log with what the oracle says of each message.
+func (w *world) readings() string {
+	o, copies := predict(w.plant, w.broker.log), map[int]int{}
+	var s strings.Builder
+	for i, m := range w.broker.log {
+		r := m.reading
+		fmt.Fprintf(&s, "%d: %d, partition %d, %s at %s", i, m.id, m.partition, r.Asset, r.Time.Format("04:05.000000"))
+		if r.Wave != nil {
+			fmt.Fprintf(&s, ", %d samples of %s from %s (first %v, last %v)", r.Wave.Len(), r.Wave.Channel, r.Wave.Start.Format("04:05.000000"), r.Wave.First, r.Wave.Last)
+		}
+		for _, p := range r.Points {
+			fmt.Fprintf(&s, ", %s %g", p.Metric, p.Value)
+		}
+		if r.Event != nil {
+			fmt.Fprintf(&s, ", event %s", r.Event.Code)
+		}
+		fmt.Fprintf(&s, ": %s\n", o.fates[m.id][copies[m.id]])
+		copies[m.id]++
 	}
 	return s.String()
 }
