@@ -14,14 +14,17 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := build/tools/golangci-lint
 TAGS     := accept,browser
-SEEDS    ?= 3
+SEEDS    ?= # of simulate-faults, default 10000; of farm-proof, default 3
 EXECS    ?= 1e7
 SETS     ?= # of test-data, a regular expression; empty: all
 TESTFLAGS ?=
+IMAGE    ?= build/image/telltale.tar
+BASE     ?= # image to build on: OCI layout, docker archive or reference; empty: libraries of this machine
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
 .PHONY: build onnxruntime demo test unit portable vet format arch check generated lint fmt tools \
-	accept test-integration test-protocols test-data test-crash test-sap simulate-faults fuzz train-data shipped shipped-models test-exports web bench bench-features bench-models clean help
+	accept test-integration test-protocols test-data test-crash test-sap simulate-faults farm-proof fuzz train-data shipped shipped-models test-exports web rootfs image test-install test-deploy bench bench-features bench-models clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -53,7 +56,7 @@ format:
 arch: ## the import table alone
 	go test -count=1 ./internal/arch
 
-check: test generated ## before each commit: test, linters when built, generated code up to date
+check: test generated test-deploy ## before each commit: test, linters when built, generated code up to date, what is in deploy
 	@if [ -x $(GOLANGCI) ]; then $(GOLANGCI) run --build-tags $(TAGS) ./... && $(GOLANGCI) fmt --diff >/dev/null || { echo "make fmt mends the format"; exit 1; }; \
 	else echo "skipped: golangci-lint is not built (make lint builds it once)"; fi
 
@@ -104,8 +107,11 @@ test-crash: onnxruntime ## kills, full disks and restarts
 fuzz: ## EXECS damaged messages through each decoder: no panic, no hang, no memory beyond 64 times the input
 	TELLTALE_EXECS=$(EXECS) go test -count=1 -timeout 0 -v $(TESTFLAGS) -run '^TestMutations$$' ./ingest/...
 
-simulate-faults: build ## SEEDS farms over a year: what is found, missed and wrongly raised, with intervals; goes on where it stopped
-	bin/telltale farm-proof --out build/faults --seeds $(SEEDS)
+simulate-faults: ## SEEDS runs of the flow and the forwarder in a world that goes wrong: docs/fault-simulation.md
+	go test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./internal/simtest -seeds $(or $(strip $(SEEDS)),10000)
+
+farm-proof: build ## SEEDS farms over a year: what is found, missed and wrongly raised, with intervals; goes on where it stopped
+	bin/telltale farm-proof --out build/faults --seeds $(or $(strip $(SEEDS)),3)
 
 train-data: ## train what the real data sets need into build/models (TELLTALE_DATA)
 	models/train/train-data
@@ -122,6 +128,24 @@ shipped: build ## remake the demo's baselines from healthy simulated turbines
 web: ## the page's bundle from its source (needs npm)
 	cd web && npm ci --no-audit --no-fund && npm run --silent types && cd bundle && go run .
 
+rootfs: onnxruntime # what the image holds
+	@mkdir -p build/image/bin
+	go build -trimpath -tags netgo,osusergo -ldflags '-s -w $(LDFLAGS)' -o build/image/bin/telltale ./cmd/telltale
+	@cp bin/libonnxruntime.so build/image/bin/
+	deploy/image/rootfs build/image/bin build/image/rootfs
+
+image: rootfs ## container image without a container engine: IMAGE (build/image/telltale.tar), on BASE
+	@GOWORK=off SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) go -C deploy/image run . -rootfs $(CURDIR)/build/image/rootfs \
+	  -out $(abspath $(IMAGE)) -base '$(strip $(BASE))' -version '$(VERSION)' -commit '$(COMMIT)'
+
+test-install: ## the image: made twice, compared, run; the unit in a systemd of its own (needs root)
+	.ci/image
+	.ci/unit
+
+test-deploy: onnxruntime ## chart, compose file, unit, alerts and dashboard, by a module of their own
+	@cd deploy/chart/test && if why=$$(GOWORK=off go list -deps -test . 2>&1 >/dev/null); then GOWORK=off go test -count=1 $(TESTFLAGS) .; \
+	else echo "skipped: the modules that try deploy cannot be had: $$(tail -1 <<<"$$why")"; fi
+
 bench: onnxruntime ## every benchmark of the tree
 	go test -run '^$$' -bench . -benchmem ./...
 
@@ -135,4 +159,4 @@ test-exports: ## export by scikit-learn now (TOOLS="sklearn keras torch" for all
 	models/train/exports/run
 
 clean: ## everything that make made, except the training environment
-	rm -rf bin build/tools build/shots build/shipped build/faults build/ci build/sap-sandbox
+	rm -rf bin build/tools build/shots build/shipped build/faults build/ci build/image build/sap-sandbox

@@ -12,6 +12,13 @@ type Reading struct {
 	Wave   *Waveform
 	Points []Point
 	Event  *Event
+
+	Features []Features // of channels whose samples stay where they were taken
+}
+
+// Blank reports whether there is nothing in r.
+func (r Reading) Blank() bool {
+	return r.Wave == nil && len(r.Points) == 0 && r.Event == nil && len(r.Features) == 0
 }
 
 // Waveform is one contiguous block of samples of one channel. Sources cut long
@@ -37,6 +44,27 @@ type Point struct {
 	Unit    string  // canonical
 	Quality float64 // 0–100
 	Meta    string  // what the sender says beside it, as JSON text; empty: nothing
+}
+
+// Features are what was computed of a window of one channel before it was sent, in the
+// place of its samples.
+type Features struct {
+	Channel  string
+	Start    time.Time // of the window's first sample
+	End      time.Time // of its newest
+	RateHz   float64
+	Samples  int     // of the window
+	Quality  float64 // 0–100
+	Values   []Feature
+	Evidence *Waveform // the window itself; nil: it was not sent
+}
+
+// Feature is one value by its name in the schema of features.
+type Feature struct {
+	Name   string
+	Unit   string
+	Value  float64 // NaN when missing; then Reason says why
+	Reason Reason
 }
 
 // Event is something that happened to the asset and was not measured.
@@ -75,7 +103,8 @@ type Window struct {
 	SpeedRpm  Number    // shaft speed while it was taken, as measured
 	Speeds    []SpeedAt // readings of it in and around the window, oldest first
 	LoadN     Number
-	Quality   float64 // 0–100, the least of its parts
+	Quality   float64   // 0–100, the least of its parts
+	Given     *Features // what was computed of it before it was sent; then samples are evidence of it
 }
 
 // Len is the number of samples.

@@ -17,6 +17,7 @@ type WaveExtractor struct {
 	plate   asset.Nameplate
 	layouts map[layoutKey]*layout
 	space   *Workspace
+	witness *WaveExtractor    // of evidence; nil: there was none
 	pulses  pulses            // of the newest tacho window
 	saved   map[string][]byte // state of groups as last saved or loaded
 }
@@ -49,8 +50,12 @@ const clippedQuality = 60
 // reason; the error is always nil. Spectra are made when they are asked for, of
 // windows that have one.
 func (e *WaveExtractor) Extract(w asset.Window, spectra bool) (Vector, []Spectrum, error) {
-	if w.Channel == "" {
+	switch {
+	case w.Channel == "":
 		return e.telemetry(w), nil, nil
+	case w.Given != nil:
+		v, s := e.given(w, spectra)
+		return v, s, nil
 	}
 	if l := e.layout(w); l.kind == tachoKind {
 		return e.tacho(l, w), nil, nil

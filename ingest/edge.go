@@ -121,10 +121,16 @@ func (e *Edge) judge(r asset.Reading, now time.Time) *asset.Invalid {
 // letterOf is a reading as a dead letter, in the form in which it can be sent again.
 func letterOf(r asset.Reading, source string, now time.Time, bad *asset.Invalid) DeadLetter {
 	m := Message{Headers: map[string]string{"asset": string(r.Asset)}}
-	if r.Wave != nil {
+	switch {
+	case len(r.Features) > 0:
+		m.Payload = AppendTelemetry(nil, r)
+		return m.Letter(source, now, bad)
+	case r.Wave != nil:
 		m.Headers["channel"] = r.Wave.Channel
 		m.Payload = EncodeWave(nil, *r.Wave, 0)
-	} else if b, err := EncodeTelemetry(r); err == nil { // always so: it holds numbers and strings
+		return m.Letter(source, now, bad)
+	}
+	if b, err := EncodeTelemetry(r); err == nil { // always so: it holds numbers and strings
 		m.Payload = b
 	}
 	return m.Letter(source, now, bad)

@@ -133,7 +133,7 @@ func TestJSONAgreesWithTheStandardLibrary(t *testing.T) {
 		}
 		want, refErr := byStandardLibrary(b)
 		got, err := ingest.DecodeTelemetry(b, "")
-		if refErr == nil && (want.Asset == "" || len(want.Asset) > ingest.MaxNameBytes || ingest.Blank(want) || want.Time.IsZero()) {
+		if refErr == nil && (want.Asset == "" || len(want.Asset) > ingest.MaxNameBytes || want.Blank() || want.Time.IsZero()) {
 			refErr = errors.New("nothing in it, or of nobody")
 		}
 		switch {
@@ -195,7 +195,7 @@ func TestHitsBecomePoints(t *testing.T) {
 		"without a time":             {ingest.Message{Payload: []byte(`{"asset":"wt1","hits":[{"channel":"a"}]}`)}, "undecodable: no JSON telemetry: a hit without a time"},
 		"a negative duration":        {ingest.Message{Payload: of(hit("ae1", 0, `,"duration_us":-1`))}, "undecodable: no JSON telemetry: duration_us of a hit is -1, want at least 0"},
 		"of too many channels":       {ingest.Message{Payload: of(many...)}, "oversize: hits of more than 64 channels in a message"},
-		"of no hits":                 {ingest.Message{Payload: of()}, "undecodable: neither points nor event nor waveform nor hits"},
+		"of no hits":                 {ingest.Message{Payload: of()}, "undecodable: neither points nor event nor waveform nor hits nor features"},
 		"in Protobuf": {
 			ingest.Message{Payload: field(field(field(nil, 2, "wt1"), 8, field(field(field(field(field(field(field(nil, 1, "ae1"), 2, t0.UnixNano()), 3, 60.0), 4, 100.0), 5, 10.0), 6, 5), 7, 1.5)),
 				8, field(field(nil, 1, "ae1"), 2, t0.Add(time.Millisecond).UnixNano()))},

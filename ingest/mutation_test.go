@@ -45,7 +45,11 @@ func mutations() map[string]ingesttest.Decoder {
 	}
 	hits := field(field(nil, 2, "wt1"), 8, field(field(field(field(nil, 1, "ae"), 2, t0.UnixNano()), 3, 60.0), 6, 7))
 	listed := field(field(nil, 2, "wt1"), 7, field(field(field(field(nil, 1, "c"), 3, 100.0), 8, 0.5), 9, zigzag(1, -2, 300)))
-	protos := [][]byte{ingest.AppendTelemetry(nil, full), ingest.AppendTelemetry(nil, asset.Reading{Asset: "wt1", Wave: &floats}), hits, listed}
+	featured := ingest.AppendTelemetry(nil, asset.Reading{Asset: "wt1", Time: t0, Features: []asset.Features{
+		{Channel: "x", Start: t0, End: t0, RateHz: 100, Samples: 4, Quality: 90, Evidence: &counts, Values: []asset.Feature{{Name: "rms", Unit: "m/s²", Value: 2}, {Name: "crest", Unit: "1", Reason: "short"}}},
+		{Channel: "y", Start: t0, End: t0, RateHz: 100, Samples: 4, Quality: 100, Values: []asset.Feature{{Name: "rms"}}},
+	}})
+	protos := [][]byte{featured, ingest.AppendTelemetry(nil, full), ingest.AppendTelemetry(nil, asset.Reading{Asset: "wt1", Wave: &floats}), hits, listed}
 	packed := wave
 	packed.Counts, packed.Scale = noise(300, 20), 0.5
 	var c ingest.WaveCodec
@@ -54,7 +58,7 @@ func mutations() map[string]ingesttest.Decoder {
 	return map[string]ingesttest.Decoder{
 		"json":        {Decode: payload(ingest.Message{}), Corpus: [][]byte{[]byte(pointsJSON), []byte(oneJSON), []byte(hitsJSON)}, Words: jsonWords()},
 		"cloudevents": {Decode: payload(ingest.Message{}), Corpus: [][]byte{[]byte(eventJSON), []byte(codedJSON)}, Words: jsonWords()},
-		"protobuf":    {Decode: payload(ingest.Message{}), Corpus: protos, Words: []string{"\x2a\x00", "\x3a\x00", "\x48\x01", "\x42\x00", "\x0b", "\x0c"}},
+		"protobuf":    {Decode: payload(ingest.Message{}), Corpus: protos, Words: []string{"\x2a\x00", "\x3a\x00", "\x52\x00", "\x42\x00", "\x48\x01", "\x42\x00", "\x0b", "\x0c"}},
 		"wave":        {Decode: payload(ingest.Message{Asset: "wt1", Channel: "x"}), Corpus: waves},
 		"packed":      {Decode: payload(ingest.Message{Asset: "wt1", Channel: "x"}), Corpus: [][]byte{c.Encode(nil, packed, 0)}, Words: []string{"\x28\xb5\x2f\xfd"}},
 		"hostile":     {Decode: payload(ingest.Message{Asset: "wt1", Channel: "x"}), Corpus: hostile(), Words: jsonWords()},
@@ -82,6 +86,7 @@ func hostile() [][]byte {
 		zip.EncodeAll(make([]byte, 2*zeros), bomb), // 2000 times its length
 		ingest.EncodeWave(nil, slow, 0),            // a block for each sample
 		field(nil, 7, listed),                      // of a byte
+		many("\x19\x01\x00\x00\x00\x00\x00\x00\x10", "\x52\x02\x3a\x00", ingest.MaxFeatured, ""),
 		many("\x19\x01\x00\x00\x00\x00\x00\x00\x10", "\x2a\x00", 1000, ""),
 		many(`{`+times+`,"points":[`, "{},", 1000, "{}]}"),
 		many(`{`+times+`,"points":[{}],"x":"`, "{", 3000, `"}`),
@@ -142,7 +147,7 @@ func FuzzPayloads(f *testing.F) {
 			return
 		}
 		for i, r := range all {
-			if r.Asset == "" || ingest.Blank(r) || i > 0 && r.Time.Before(all[i-1].Time) {
+			if r.Asset == "" || r.Blank() || i > 0 && r.Time.Before(all[i-1].Time) {
 				t.Errorf("reading %d of %d: %+v", i, len(all), r)
 			}
 		}

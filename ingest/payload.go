@@ -143,6 +143,8 @@ type telemetry struct {
 	event  *asset.Event
 	wave   *asset.Waveform
 	hits   hits
+
+	features []asset.Features // computed by the sender
 }
 
 // bind says whose the message is.
@@ -203,11 +205,11 @@ func (t *telemetry) readings(m Message) ([]asset.Reading, error) {
 	for i := range blocks {
 		out = append(out, asset.Reading{Asset: id, Time: Newest(blocks[i]), Seq: t.seq, Wave: &blocks[i]})
 	}
-	if len(t.points) > 0 || t.event != nil {
+	if len(t.points) > 0 || t.event != nil || len(t.features) > 0 {
 		if t.time.IsZero() {
-			return nil, refuse(Undecodable, m.where(), "points or an event without a time")
+			return nil, refuse(Undecodable, m.where(), "points, features or an event without a time")
 		}
-		out = join(out, asset.Reading{Asset: id, Time: t.time, Seq: t.seq, Points: t.points, Event: t.event})
+		out = join(out, asset.Reading{Asset: id, Time: t.time, Seq: t.seq, Points: t.points, Event: t.event, Features: t.features})
 	}
 	for _, h := range t.hits.channels {
 		if h.channel, bad = m.bindChannel(h.channel); bad != nil {
@@ -216,7 +218,7 @@ func (t *telemetry) readings(m Message) ([]asset.Reading, error) {
 		out = append(out, asset.Reading{Asset: id, Time: h.newest, Seq: t.seq, Points: h.points()})
 	}
 	if len(out) == 0 {
-		return nil, refuse(Undecodable, m.where(), "neither points nor event nor waveform nor hits")
+		return nil, refuse(Undecodable, m.where(), "neither points nor event nor waveform nor hits nor features")
 	}
 	slices.SortStableFunc(out, func(a, b asset.Reading) int { return a.Time.Compare(b.Time) })
 	return out, nil
@@ -234,6 +236,11 @@ func (t *telemetry) checkTexts(m Message) *asset.Invalid {
 			return refuse(Oversize, m.where(), "a text of an event is %d bytes long, at most %d are read", n, MaxMetaBytes)
 		}
 	}
+	for i := range t.features {
+		if bad := checkNames(&t.features[i], m); bad != nil {
+			return bad
+		}
+	}
 	if w := t.wave; w != nil && len(w.Unit) > MaxNameBytes {
 		return refuse(Undecodable, m.where(), "the unit of a waveform is %d bytes long, want at most 100 characters", len(w.Unit))
 	}
@@ -244,7 +251,7 @@ func (t *telemetry) checkTexts(m Message) *asset.Invalid {
 func join(blocks []asset.Reading, r asset.Reading) []asset.Reading {
 	for i := range blocks {
 		if blocks[i].Time.Equal(r.Time) {
-			blocks[i].Points, blocks[i].Event = r.Points, r.Event
+			blocks[i].Points, blocks[i].Event, blocks[i].Features = r.Points, r.Event, r.Features
 			return blocks
 		}
 	}

@@ -39,11 +39,13 @@ func decodeProtobuf(n *names, b []byte, m Message) ([]asset.Reading, error) {
 // that many.
 type protoTelemetry struct {
 	telemetry
-	names   *names
-	nPoints int
-	nCounts int
-	nFloats int
-	waves   protoWave
+	names    *names
+	nPoints  int
+	nCounts  int
+	nFloats  int
+	nValues  int // of features
+	nWindows int // that they are of
+	waves    protoWave
 }
 
 // survey counts points and samples.
@@ -53,6 +55,8 @@ func (d *protoTelemetry) survey(b []byte) error {
 		switch {
 		case w.num == 5:
 			d.nPoints++
+		case w.num == 10:
+			d.nWindows++
 		case w.num == 7 && w.typ == protowire.BytesType:
 			if err := d.surveyWave(w.bytes()); err != nil {
 				return err
@@ -61,6 +65,9 @@ func (d *protoTelemetry) survey(b []byte) error {
 	}
 	if d.nPoints > MaxPoints {
 		return &asset.Invalid{Reason: Oversize, Text: fmt.Sprintf("%d points in a message, at most %d are read", d.nPoints, MaxPoints)}
+	}
+	if d.nWindows > MaxFeatured {
+		return &asset.Invalid{Reason: Oversize, Text: fmt.Sprintf("features of %d windows in a message, at most %d are read", d.nWindows, MaxFeatured)}
 	}
 	if n := max(d.nCounts, d.nFloats); n > MaxWaveSamples {
 		return &asset.Invalid{Reason: Oversize, Text: fmt.Sprintf("%d samples, at most %d are read", n, MaxWaveSamples)}
@@ -96,6 +103,9 @@ func (d *protoTelemetry) message(b []byte) error {
 	if d.nPoints > 0 {
 		d.points = make([]asset.Point, 0, d.nPoints)
 	}
+	if d.nWindows > 0 {
+		d.features = make([]asset.Features, 0, d.nWindows)
+	}
 	w := wire{b: b}
 	for w.next() {
 		switch w.num {
@@ -113,6 +123,8 @@ func (d *protoTelemetry) message(b []byte) error {
 			w.failed(d.hit(w.message()))
 		case 9:
 			d.seq = w.varint()
+		case 10:
+			w.failed(d.given(w.message()))
 		}
 	}
 	if w.err != nil {

@@ -34,7 +34,36 @@ func AppendTelemetry(dst []byte, r asset.Reading) []byte {
 		dst = appendWave(dst, r.Wave)
 		dst = enclose(dst, at, 7)
 	}
-	return appendVarint(dst, 9, r.Seq)
+	dst = appendVarint(dst, 9, r.Seq)
+	for i := range r.Features {
+		at := len(dst)
+		dst = appendFeatures(dst, &r.Features[i])
+		dst = enclose(dst, at, 10)
+	}
+	return dst
+}
+
+func appendFeatures(dst []byte, f *asset.Features) []byte {
+	dst = appendText(dst, 1, f.Channel)
+	dst = appendFixed64(dst, 2, uint64(f.Start.UnixNano()))
+	dst = appendFixed64(dst, 3, uint64(f.End.UnixNano()))
+	dst = appendFixed64(dst, 4, math.Float64bits(f.RateHz))
+	dst = appendVarint(dst, 5, uint64(f.Samples)) //nolint:gosec // not negative
+	dst = appendQuality(dst, 6, f.Quality)
+	for i := range f.Values {
+		at := len(dst)
+		dst = appendText(dst, 1, f.Values[i].Name)
+		dst = appendText(dst, 2, f.Values[i].Unit)
+		dst = appendFixed64(dst, 3, math.Float64bits(f.Values[i].Value))
+		dst = appendText(dst, 4, string(f.Values[i].Reason))
+		dst = enclose(dst, at, 7)
+	}
+	if f.Evidence != nil {
+		at := len(dst)
+		dst = appendWave(dst, f.Evidence)
+		dst = enclose(dst, at, 8)
+	}
+	return dst
 }
 
 func appendPoint(dst []byte, p *asset.Point) []byte {

@@ -94,10 +94,28 @@ func someReading(r *rand.Rand) asset.Reading {
 		}
 		out.Points = append(out.Points, p)
 	}
-	if r.IntN(3) == 0 || ingest.Blank(out) {
+	for range max(0, r.IntN(6)-3) {
+		out.Features = append(out.Features, someFeatures(r, out.Time, word, value))
+	}
+	if r.IntN(3) == 0 || out.Blank() {
 		out.Event = &asset.Event{Component: word(), Kind: "status", Code: word(), Text: word()}
 	}
 	return out
+}
+
+func someFeatures(r *rand.Rand, at time.Time, word func() string, value func() float64) asset.Features {
+	f := asset.Features{Channel: word(), Start: at.Add(-time.Duration(r.Int64N(1e9))), End: at, RateHz: 25600, Samples: r.IntN(1 << 20), Quality: float64(r.IntN(101))}
+	for range r.IntN(4) {
+		x := asset.Feature{Name: word(), Unit: word(), Value: value()}
+		if r.IntN(3) == 0 {
+			x.Value, x.Reason = math.NaN(), asset.Reason(word())
+		}
+		f.Values = append(f.Values, x)
+	}
+	if r.IntN(2) == 0 {
+		f.Evidence = &asset.Waveform{Channel: word(), Start: at, RateHz: 1e3, Unit: word(), Quality: 50, First: true, Counts: []int16{1, -2, int16(r.Uint32())}, Scale: 0.5}
+	}
+	return f
 }
 
 // described is a reading as the compiled schema says it.
@@ -122,18 +140,40 @@ func described(d protoreflect.MessageDescriptor, r asset.Reading, wave func(m pr
 		set(q, "text", e.Text)
 	}
 	if w := r.Wave; w != nil {
-		q := inside(m, "wave")
-		set(q, "channel", w.Channel)
-		set(q, "start_unix_ns", w.Start.UnixNano())
-		set(q, "rate_hz", w.RateHz)
-		set(q, "unit", w.Unit)
-		set(q, "quality", w.Quality)
-		set(q, "first", w.First)
-		set(q, "last", w.Last)
-		set(q, "scale", w.Scale)
-		wave(q, *w)
+		describe(inside(m, "wave"), *w, wave)
+	}
+	for _, f := range r.Features {
+		q := inside(m, "features")
+		set(q, "channel", f.Channel)
+		set(q, "start_unix_ns", f.Start.UnixNano())
+		set(q, "end_unix_ns", f.End.UnixNano())
+		set(q, "rate_hz", f.RateHz)
+		set(q, "samples", uint32(f.Samples))
+		set(q, "quality", f.Quality)
+		for _, x := range f.Values {
+			v := inside(q, "values")
+			set(v, "name", x.Name)
+			set(v, "unit", x.Unit)
+			set(v, "value", x.Value)
+			set(v, "reason", string(x.Reason))
+		}
+		if e := f.Evidence; e != nil {
+			describe(inside(q, "evidence"), *e, wave)
+		}
 	}
 	return m
+}
+
+func describe(q protoreflect.Message, w asset.Waveform, wave func(m protoreflect.Message, w asset.Waveform)) {
+	set(q, "channel", w.Channel)
+	set(q, "start_unix_ns", w.Start.UnixNano())
+	set(q, "rate_hz", w.RateHz)
+	set(q, "unit", w.Unit)
+	set(q, "quality", w.Quality)
+	set(q, "first", w.First)
+	set(q, "last", w.Last)
+	set(q, "scale", w.Scale)
+	wave(q, w)
 }
 
 func listed(q protoreflect.Message, w asset.Waveform) {
@@ -203,6 +243,13 @@ func dropAssumed(m *dynamicpb.Message) *dynamicpb.Message {
 	if has(m, "wave") {
 		drop(inside(m, "wave"))
 	}
+	features := get(m, "features").List()
+	for i := range features.Len() {
+		q := features.Get(i).Message()
+		if drop(q); has(q, "evidence") {
+			drop(inside(q, "evidence"))
+		}
+	}
 	return m
 }
 
@@ -215,7 +262,15 @@ func equal(a, b asset.Reading) bool {
 		}
 		return s
 	}
-	return bits(a) == bits(b) && reflect.DeepEqual(a.Wave, b.Wave)
+	return bits(a) == bits(b) && reflect.DeepEqual(a.Wave, b.Wave) && slices.EqualFunc(a.Features, b.Features, sameFeatures)
+}
+
+func sameFeatures(a, b asset.Features) bool {
+	same := slices.EqualFunc(a.Values, b.Values, func(x, y asset.Feature) bool {
+		return x.Name == y.Name && x.Unit == y.Unit && x.Reason == y.Reason && math.Float64bits(x.Value) == math.Float64bits(y.Value)
+	})
+	a.Values, b.Values = nil, nil
+	return same && reflect.DeepEqual(a, b)
 }
 
 // field appends a field to b.
@@ -279,12 +334,16 @@ func TestProtobufIsReadAsProto3Says(t *testing.T) {
 		"metadata that is no JSON":  {point(field(nil, 5, "{")), "undecodable: no Protobuf of telltale.v1.Telemetry: metadata of a point is no JSON: byte 1: want a string"},
 		"two ways of samples":       {wave(field(field(nil, 9, 1), 11, float32(1))), "undecodable: no Protobuf of telltale.v1.Telemetry: a waveform says its samples in 2 ways, want one of counts, counts_le and samples"},
 		"scale 0":                   {field(nil, 7, field(field(nil, 1, "c"), 9, 1)), "undecodable: no Protobuf of telltale.v1.Telemetry: scale is 0, want a finite number that is not 0"},
-		"no time":                   {field(nil, 5, field(nil, 1, "a")), "undecodable: points or an event without a time"},
+		"no time":                   {field(nil, 5, field(nil, 1, "a")), "undecodable: points, features or an event without a time"},
 		"cut off":                   {point(field(nil, 1, "abc"))[:12], "undecodable: no Protobuf of telltale.v1.Telemetry: unexpected EOF"},
-		"nothing known":             {unknown, "undecodable: neither points nor event nor waveform nor hits"},
+		"nothing known":             {unknown, "undecodable: neither points nor event nor waveform nor hits nor features"},
 		"group without end":         {unknown[:3], "undecodable: no Protobuf of telltale.v1.Telemetry: unexpected EOF"},
 		"metadata too long":         {point(field(nil, 5, `"`+strings.Repeat("x", 4096)+`"`)), "oversize: 4098 bytes of metadata of a point, at most 4096 are read"},
 		"too many points":           {append(slices.Clone(at), []byte(strings.Repeat("\x2a\x00", ingest.MaxPoints+1))...), "oversize: 65537 points in a message, at most 65536 are read"},
+		"too many features":         {field(slices.Clone(at), 10, []byte(strings.Repeat("\x3a\x00", ingest.MaxPoints+1))), "oversize: 65537 features in a message, at most 65536 are read"},
+		"too many windows":          {append(slices.Clone(at), []byte(strings.Repeat("\x52\x00", 129))...), "oversize: features of 129 windows in a message, at most 128 are read"},
+		"evidence of nothing":       {field(slices.Clone(at), 10, field(nil, 8, field(nil, 1, "c"))), "undecodable: no Protobuf of telltale.v1.Telemetry: evidence of features: a waveform says its samples in 0 ways, want one of counts, counts_le and samples"},
+		"evidence of too much":      {field(slices.Clone(at), 10, field(nil, 8, field(nil, 9, make([]byte, ingest.MaxWaveSamples+1)))), "oversize: 4194305 samples, at most 4194304 are read"},
 		"too many samples":          {field(nil, 7, field(nil, 9, make([]byte, ingest.MaxWaveSamples+1))), "oversize: 4194305 samples, at most 4194304 are read"},
 		"too many bytes":            {field(nil, 100, make([]byte, ingest.MaxProtobufBytes)), "oversize: 16777222 bytes of Protobuf, at most 16777216 are read"},
 	} {

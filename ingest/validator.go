@@ -90,7 +90,7 @@ func NewValidator(plates []asset.Nameplate, opt Options) *Validator {
 }
 
 // Check returns what of r may pass, in canonical units, and one refusal for each
-// part that may not. A reading of which nothing passes is Blank. r is not changed.
+// part that may not. A reading of which nothing passes is blank. r is not changed.
 func (v *Validator) Check(r asset.Reading) (asset.Reading, []*asset.Invalid) {
 	d, ok := v.assets[r.Asset]
 	if !ok {
@@ -107,6 +107,13 @@ func (v *Validator) Check(r asset.Reading) (asset.Reading, []*asset.Invalid) {
 			refused = append(refused, bad)
 		} else {
 			out.Wave = &wave
+		}
+	}
+	for i := range r.Features {
+		f, bad := v.checkFeatures(d, r.Asset, r.Time, r.Features[i])
+		refused = append(refused, bad...)
+		if f != nil {
+			out.Features = append(out.Features, *f)
 		}
 	}
 	if len(r.Points) > 0 {
@@ -126,14 +133,11 @@ func (v *Validator) Check(r asset.Reading) (asset.Reading, []*asset.Invalid) {
 			out.Event = r.Event
 		}
 	}
-	if lost := v.follow(r); lost != nil && out.Event == nil && !Blank(out) {
+	if lost := v.follow(r); lost != nil && out.Event == nil && !out.Blank() {
 		out.Event = lost
 	}
 	return out, refused
 }
-
-// Blank reports whether nothing of a reading passed.
-func Blank(r asset.Reading) bool { return r.Wave == nil && len(r.Points) == 0 && r.Event == nil }
 
 func refuse(reason asset.Reason, where, format string, args ...any) *asset.Invalid {
 	return &asset.Invalid{Reason: reason, Where: where, Text: fmt.Sprintf(format, args...)}

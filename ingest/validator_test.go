@@ -82,7 +82,7 @@ func TestCheckRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v := ingest.NewValidator([]asset.Nameplate{plate}, options)
 			got, refused := v.Check(tc.r)
-			if !ingest.Blank(got) || len(refused) != 1 || refused[0].Reason != tc.want || !errors.Is(refused[0], asset.ErrInvalid) {
+			if !got.Blank() || len(refused) != 1 || refused[0].Reason != tc.want || !errors.Is(refused[0], asset.ErrInvalid) {
 				t.Errorf("got %+v, %v; want %s alone", got, refused, tc.want)
 			}
 			// What was refused leaves no trace: the good one at the same time passes.
@@ -210,7 +210,7 @@ func FuzzCheck(f *testing.F) {
 		if w := got.Wave; w != nil && (math.IsNaN(float64(w.Samples[0])) || math.IsInf(float64(w.Samples[0]), 0)) {
 			t.Errorf("%v passed", w.Samples)
 		}
-		if ingest.Blank(got) && len(refused) == 0 {
+		if got.Blank() && len(refused) == 0 {
 			t.Error("lost without a reason")
 		}
 	})

@@ -9,6 +9,15 @@ import (
 
 // checkWave checks a block of samples and brings it to its canonical unit.
 func (v *Validator) checkWave(d *declared, id asset.ID, w asset.Waveform) (asset.Waveform, *asset.Invalid) {
+	w, bad := v.soundWave(d, id, w)
+	if bad == nil {
+		bad = v.advance(key{id, w.Channel, true}, string(id)+"/"+w.Channel, w.Start)
+	}
+	return w, bad
+}
+
+// soundWave is checkWave, wherever the block stands among others.
+func (v *Validator) soundWave(d *declared, id asset.ID, w asset.Waveform) (asset.Waveform, *asset.Invalid) {
 	where := string(id) + "/" + w.Channel
 	c, ok := d.channels[w.Channel]
 	if !ok {
@@ -17,11 +26,8 @@ func (v *Validator) checkWave(d *declared, id asset.ID, w asset.Waveform) (asset
 	if w.Len() == 0 {
 		return w, refuse(Empty, where, "a waveform without samples")
 	}
-	if !(w.RateHz > 0) || math.IsInf(w.RateHz, 0) {
-		return w, refuse(BadRate, where, "rate is %g Hz, want more than 0", w.RateHz)
-	}
-	if c.RateHz > 0 && math.Abs(w.RateHz-c.RateHz) > v.opt.RateTolerance*c.RateHz {
-		return w, refuse(BadRate, where, "rate is %g Hz, declared is %g Hz within %g %%", w.RateHz, c.RateHz, 100*v.opt.RateTolerance)
+	if bad := v.checkRate(where, c, w.RateHz); bad != nil {
+		return w, bad
 	}
 	if bad := checkQuality(where, w.Quality); bad != nil {
 		return w, bad
@@ -41,11 +47,18 @@ func (v *Validator) checkWave(d *declared, id asset.ID, w asset.Waveform) (asset
 	if !finite {
 		return w, refuse(NotFinite, where, "a sample at %s or later in the block is no finite number", w.Start.UTC().Format(time.RFC3339Nano))
 	}
-	if bad := v.advance(key{id, w.Channel, true}, where, w.Start); bad != nil {
-		return w, bad
-	}
 	w.Unit = unit
 	return w, nil
+}
+
+func (v *Validator) checkRate(where string, c asset.Channel, rateHz float64) *asset.Invalid {
+	if !(rateHz > 0) || math.IsInf(rateHz, 0) {
+		return refuse(BadRate, where, "rate is %g Hz, want more than 0", rateHz)
+	}
+	if c.RateHz > 0 && math.Abs(rateHz-c.RateHz) > v.opt.RateTolerance*c.RateHz {
+		return refuse(BadRate, where, "rate is %g Hz, declared is %g Hz within %g %%", rateHz, c.RateHz, 100*v.opt.RateTolerance)
+	}
+	return nil
 }
 
 // inUnit returns w with every value x as x·factor + offset, and whether all of it is

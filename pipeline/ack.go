@@ -6,9 +6,9 @@ import (
 	"github.com/telltale-iot/telltale/asset"
 )
 
-// acks tells the source what is durable: the smallest position that some shard
-// still has to read from.
-type acks struct {
+// Acks tells a source what is durable: the smallest position that some shard still
+// has to read from. It is safe for concurrent use.
+type Acks struct {
 	source Source
 	mu     sync.Mutex
 	last   asset.Position // newest position handed out
@@ -18,19 +18,21 @@ type acks struct {
 	acked  int64
 }
 
-func newAcks(s Source, shards int) *acks {
-	return &acks{source: s, sentTo: make([]int64, shards), low: make([]int64, shards), next: make([]int64, shards)}
+// NewAcks begins with nothing handed out to any of the shards.
+func NewAcks(s Source, shards int) *Acks {
+	return &Acks{source: s, sentTo: make([]int64, shards), low: make([]int64, shards), next: make([]int64, shards)}
 }
 
-func (a *acks) sent(shard int, p asset.Position) {
+// Sent notes that the reading before p went to a shard.
+func (a *Acks) Sent(shard int, p asset.Position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.last, a.sentTo[shard] = p, p.Offset
 }
 
-// kept notes a commit and acknowledges what no shard needs any more. A shard that
+// Kept notes a commit and acknowledges what no shard needs any more. A shard that
 // has committed all it was given needs nothing before the newest position.
-func (a *acks) kept(shard int, low, next int64) {
+func (a *Acks) Kept(shard int, low, next int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.low[shard], a.next[shard] = low, next

@@ -118,7 +118,8 @@ func (a *alarm) follow(r asset.Risk, machine, faulty bool) (asset.Alert, bool) {
 		if healed || r.Time.Sub(*a.Below).Hours() >= a.opt.DwellH {
 			closed := a.change(r, "cleared", mode, severity)
 			a.Open, a.Below, a.Marks, a.Sensor = nil, nil, nil, nil
-			closed.Cleared = &r.Time
+			at := closed.Changed
+			closed.Cleared = &at
 			return closed, true
 		}
 		return asset.Alert{}, false
@@ -171,9 +172,13 @@ func refines(next, now asset.Mode) bool {
 	return next != now && next != asset.Healthy && next != asset.SensorFault && (!generic(next) || generic(now) || now == asset.SensorFault)
 }
 
+// change notes a step of the open alert. It is never before the step before it, though a
+// window that ends within a block may be judged after a later one of another channel.
 func (a *alarm) change(r asset.Risk, what string, mode asset.Mode, severity int) asset.Alert {
-	a.Open.Changed = r.Time
-	a.Open.Changes = append(slices.Clone(a.Open.Changes), asset.Change{Time: r.Time, What: what, Mode: mode, Severity: severity, Risk: r.Risk, RUL: r.RUL})
+	if r.Time.After(a.Open.Changed) {
+		a.Open.Changed = r.Time
+	}
+	a.Open.Changes = append(slices.Clone(a.Open.Changes), asset.Change{Time: a.Open.Changed, What: what, Mode: mode, Severity: severity, Risk: r.Risk, RUL: r.RUL})
 	return *a.Open
 }
 

@@ -83,3 +83,17 @@ func TestAnAlertDoesNotOutliveItsPart(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAlertNeverChangesBeforeItDidLast: windows of two channels need not end in the order
+// in which they are judged, and a batch's alerts are kept in the order of their changes.
+func TestAnAlertNeverChangesBeforeItDidLast(t *testing.T) {
+	a := &alarm{opt: AlarmOptions{M: 1, N: 1, Rise: 1}.withDefaults()}
+	at := func(ms int, p asset.Number) asset.Risk {
+		return asset.Risk{Time: epoch.Add(time.Duration(ms) * time.Millisecond), Asset: "t", Component: "gearbox", Risk: p, Mode: asset.Wear, RUL: asset.NoRUL()}
+	}
+	opened, _ := a.hear(at(100, 0.4))
+	risen, changed := a.hear(at(70, 0.95))
+	if !changed || risen.Changed.Before(opened.Changed) || risen.Changes[0].Time.Before(opened.Opened) {
+		t.Errorf("changed %v: %+v, want a step no earlier than %s", changed, risen, opened.Opened)
+	}
+}

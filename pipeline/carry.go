@@ -24,6 +24,7 @@ type carriedLine struct {
 	Judged  bool              `json:"judged"`
 	Open    map[string]open   `json:"open,omitempty"`
 	Pending []int64           `json:"pending,omitempty"` // positions of readings whose instant is not complete
+	Brings  []brought         `json:"brings,omitempty"`  // what each of them brings
 	Fusions []carriedFusion   `json:"fusions"`
 	Alarms  []*alarm          `json:"alarms"`
 	Models  map[string]string `json:"models,omitempty"` // by component: the version that spoke last
@@ -36,11 +37,32 @@ type carriedFusion struct {
 	Seen     onset                  `json:"seen"`
 }
 
+// brought names a reading by what it brings, for a source that counts anew after a restart.
+type brought struct {
+	Time    int64    `json:"t"` // Unix ns
+	Signals []string `json:"s"`
+}
+
+func broughtBy(r asset.Reading) brought {
+	if r.Wave != nil || len(r.Points) > 0 || len(r.Features) > 0 {
+		r.Event = nil // a checker may have added it
+	}
+	return brought{r.Time.UnixNano(), signals(Arrival{Reading: r})}
+}
+
+// by reports whether r brings it, beside what a checker refuses.
+func (b brought) by(r asset.Reading) bool {
+	return b.Time == r.Time.UnixNano() && len(b.Signals) > 0 && !slices.ContainsFunc(b.Signals, func(s string) bool { return !slices.Contains(signals(Arrival{Reading: r}), s) })
+}
+
 // save adds the parts that changed to the effects.
 func (l *line) save(to map[StateKey][]byte) error {
 	c := carriedLine{Clock: l.order.Clock, Done: l.order.Done, Newest: l.order.newest, Speed: l.speed, Speeds: l.speeds, Load: l.loadN, Spectra: l.spectra, Judged: l.commissioned, Open: map[string]open{}, Alarms: l.alarms, Models: l.answered}
+	for _, from := range l.awaited() {
+		c.Pending, c.Brings = append(c.Pending, from), append(c.Brings, l.waiting[from])
+	}
 	for _, a := range l.order.pending {
-		c.Pending = append(c.Pending, a.From)
+		c.Pending, c.Brings = append(c.Pending, a.From), append(c.Brings, broughtBy(a.Reading))
 	}
 	for name, cut := range l.cutters {
 		if o, ok := cut.save(); ok {
@@ -106,9 +128,12 @@ func (l *line) load(parts map[string][]byte) error {
 		}
 	}
 	l.saved["checker"] = parts["checker"]
-	l.waiting = map[int64]bool{}
-	for _, from := range c.Pending {
-		l.waiting[from] = true
+	l.waiting = map[int64]brought{}
+	for i, from := range c.Pending {
+		l.waiting[from] = brought{}
+		if len(c.Brings) == len(c.Pending) {
+			l.waiting[from] = c.Brings[i]
+		}
 	}
 	for i, f := range c.Fusions[:min(len(c.Fusions), len(l.fusions))] {
 		l.fusions[i].modes, l.fusions[i].mode, l.fusions[i].seen = f.Modes, f.Mode, f.Seen
@@ -164,9 +189,8 @@ func under(parts map[string][]byte, prefix string) map[string][]byte {
 	return out
 }
 
-// settle ends the rebuilding at the first new reading: the checker goes on from
-// what it remembered. A source that cannot go back delivers again what was not
-// acknowledged, as new: then the checker forgets what had not been used.
+// settle ends the rebuilding by position at the first new reading: the checker goes on
+// from what it remembered.
 func (s *Shard) settle(l *line) error {
 	if l.settled {
 		return nil
@@ -177,33 +201,90 @@ func (s *Shard) settle(l *line) error {
 			return fmt.Errorf("asset %s: carried checker: %w", l.Plate.ID, err)
 		}
 	}
-	if len(l.order.pending) < len(l.waiting) {
-		l.Checker.Rewind(l.order.Clock.Add(1))
-	}
-	s.fx.Counts["blocks-abandoned"] += l.abandon()
 	return nil
-}
-
-// abandon gives up what rebuild still waits for: the source cannot go back that
-// far. It returns how many blocks are gone.
-func (l *line) abandon() (lost int64) {
-	for _, c := range l.cutters {
-		if c.awaited != nil && len(c.awaited.Froms) > 0 {
-			lost += int64(len(c.awaited.Froms))
-			c.reset()
-		}
-		c.awaited, c.blocks = nil, nil
-	}
-	return lost
 }
 
 // rebuild takes in a reading from before the restart: it was waiting for the rest
 // of its instant, or part of it lies in an open window, or it is done with.
 func (l *line) rebuild(a Arrival) {
-	switch w := a.Reading.Wave; {
-	case l.waiting[a.From]:
-		l.order.pending = slices.Insert(l.order.pending, l.order.place(a.Reading.Time), a)
-	case w != nil:
-		l.cutters[w.Channel].rebuild(w, a.From)
+	if _, ok := l.waiting[a.From]; ok {
+		l.wait(a.From, a)
+	} else if w := a.Reading.Wave; w != nil {
+		if c := l.cutters[w.Channel]; c.awaits(a.From) >= 0 {
+			c.rebuild(c.awaits(a.From), w, a.From)
+		}
 	}
+}
+
+// wait puts a reading back that waits for the rest of its instant; it was at from before.
+func (l *line) wait(from int64, a Arrival) {
+	delete(l.waiting, from)
+	l.order.pending = slices.Insert(l.order.pending, l.order.place(a.Reading.Time), a)
+}
+
+// again takes in what a source that counts anew after a restart delivers once more and
+// that was not done with: as rebuild does, known by what it brings. False for any other
+// reading.
+func (l *line) again(a Arrival) (bool, error) {
+	for _, from := range l.awaited() {
+		if l.waiting[from].by(a.Reading) {
+			r, err := l.recheck(a.Reading)
+			if err == nil {
+				a.Reading = r
+				l.wait(from, a)
+			}
+			return true, err
+		}
+	}
+	w := a.Reading.Wave
+	if w == nil || l.cutters[w.Channel] == nil {
+		return false, nil
+	}
+	c := l.cutters[w.Channel]
+	place := c.awaitsAt(w.Start)
+	if place < 0 {
+		return false, nil
+	}
+	r, err := l.recheck(a.Reading)
+	if err == nil && r.Wave != nil {
+		c.rebuild(place, r.Wave, a.From)
+	}
+	return r.Wave != nil, err
+}
+
+// awaited are the positions of readings that did not come again yet.
+func (l *line) awaited() []int64 {
+	if len(l.waiting) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(l.waiting))
+}
+
+// recheck checks a reading that the checker has seen as it was checked the first time.
+func (l *line) recheck(r asset.Reading) (asset.Reading, error) {
+	memory := l.Checker.Save()
+	since := r.Time
+	if r.Wave != nil && r.Wave.Start.Before(since) {
+		since = r.Wave.Start
+	}
+	l.Checker.Rewind(since)
+	r, _ = l.Checker.Check(r)
+	if len(memory) > 0 {
+		if err := l.Checker.Load(memory); err != nil {
+			return r, fmt.Errorf("asset %s: checker: %w", l.Plate.ID, err)
+		}
+	}
+	return r, nil
+}
+
+// forget gives up readings that waited for their instant and did not come again before a
+// later one was closed. It returns how many.
+func (l *line) forget() (lost int64) {
+	for from, b := range l.waiting {
+		if b.Time <= l.order.Clock.UnixNano() {
+			delete(l.waiting, from)
+			lost++
+		}
+	}
+	return lost
 }

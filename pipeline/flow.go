@@ -55,7 +55,7 @@ func (f *Flow) Run(ctx context.Context) error {
 	context.AfterFunc(inner, stop) // a shard that cannot go on ends the reading too
 	queues := make([]chan Arrival, len(f.Shards))
 	ended := new(int64) // position at the source's end; written before the queues close
-	acks := newAcks(f.Source, len(f.Shards))
+	acks := NewAcks(f.Source, len(f.Shards))
 	for i, s := range f.Shards {
 		queues[i] = make(chan Arrival, f.Batch.Readings)
 		g.Go(func() error { return f.drive(inner, s, queues[i], ended, acks, i) })
@@ -72,7 +72,7 @@ func (f *Flow) Run(ctx context.Context) error {
 }
 
 // read hands each reading to the shard of its asset; a full queue holds it up.
-func (f *Flow) read(ctx, inner context.Context, queues []chan Arrival, ended *int64, acks *acks) error {
+func (f *Flow) read(ctx, inner context.Context, queues []chan Arrival, ended *int64, acks *Acks) error {
 	last := int64(-1)
 	for {
 		r, p, err := f.Source.Next(ctx)
@@ -88,7 +88,7 @@ func (f *Flow) read(ctx, inner context.Context, queues []chan Arrival, ended *in
 		}
 		last = p.Offset
 		i := ShardOf(r.Asset, len(queues))
-		acks.sent(i, p)
+		acks.Sent(i, p)
 		select {
 		case queues[i] <- Arrival{Reading: r, From: p.Offset - 1, Next: p.Offset}:
 		case <-inner.Done():
@@ -98,7 +98,7 @@ func (f *Flow) read(ctx, inner context.Context, queues []chan Arrival, ended *in
 }
 
 // drive is one shard's goroutine.
-func (f *Flow) drive(ctx context.Context, s *Shard, queue <-chan Arrival, ended *int64, acks *acks, i int) error {
+func (f *Flow) drive(ctx context.Context, s *Shard, queue <-chan Arrival, ended *int64, acks *Acks, i int) error {
 	b := batcher{opt: f.Batch, queue: queue, begun: s.begun}
 	for {
 		batch, more := b.next(ctx)
@@ -127,14 +127,14 @@ func (f *Flow) drive(ctx context.Context, s *Shard, queue <-chan Arrival, ended 
 	}
 }
 
-func (f *Flow) keep(ctx context.Context, fx Effects, acks *acks, i int) error {
+func (f *Flow) keep(ctx context.Context, fx Effects, acks *Acks, i int) error {
 	if err := f.Keeper.Keep(ctx, fx); err != nil {
 		return err
 	}
 	if f.Kept != nil {
 		f.Kept(fx)
 	}
-	acks.kept(i, fx.Low, fx.Next)
+	acks.Kept(i, fx.Low, fx.Next)
 	return nil
 }
 

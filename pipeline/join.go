@@ -14,13 +14,14 @@ import (
 type instant struct {
 	line     *line
 	arrivals []Arrival
+	last     bool // of an asset that fell silent: what it half filled is given up after it
 }
 
 // arrange checks a reading and puts it in order; it returns the instants that
 // are complete now. What was read before the restart only rebuilds open windows.
 func (s *Shard) arrange(a Arrival) ([]instant, error) {
 	id := a.Reading.Asset
-	l, err := s.line(id)
+	l, err := s.line(id, a.From)
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +41,13 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 	if err := s.settle(l); err != nil {
 		return nil, err
 	}
+	if known, err := l.again(a); known || err != nil {
+		return nil, err
+	}
 	r, refused := l.Checker.Check(a.Reading)
 	a.Reading = r
 	s.tally(a, refused)
-	if r.Wave == nil && len(r.Points) == 0 && r.Event == nil {
+	if r.Blank() {
 		return nil, nil
 	}
 	if a.Reading.Time.After(s.clock) {
@@ -54,16 +58,19 @@ func (s *Shard) arrange(a Arrival) ([]instant, error) {
 		s.fx.Counts[string(fate)]++
 		return nil, nil
 	}
+	if len(groups) > 0 {
+		s.fx.Counts["readings-abandoned"] += l.forget()
+	}
 	out := make([]instant, len(groups))
 	for i, g := range groups {
-		out[i] = instant{l, g}
+		out[i] = instant{line: l, arrivals: g}
 	}
 	return append(out, s.idle(l)...), nil
 }
 
-// line returns the asset's line, made and loaded at its first reading; nil when
-// nobody declared the asset.
-func (s *Shard) line(id asset.ID) (*line, error) {
+// line returns the asset's line, made and loaded at its first reading, which is at from;
+// nil when nobody declared the asset.
+func (s *Shard) line(id asset.ID, from int64) (*line, error) {
 	if l, ok := s.lines[id]; ok {
 		return l, nil
 	}
@@ -72,6 +79,7 @@ func (s *Shard) line(id asset.ID) (*line, error) {
 		return nil, nil
 	}
 	l := newLine(made)
+	l.first = from
 	l.follow(s.scorer)
 	if s.recall != nil {
 		parts, err := s.recall(id)
@@ -108,19 +116,30 @@ func (s *Shard) idle(but *line) []instant {
 	s.swept = s.clock
 	var out []instant
 	for _, l := range s.sorted() {
-		if l == but || len(l.order.pending) == 0 && !l.halfFilled() || s.clock.Sub(l.order.newest) < idleTimeout {
+		if l == but || len(l.order.pending)+len(l.waiting) == 0 && !l.halfFilled() || s.clock.Sub(l.order.newest) < idleTimeout {
 			continue
 		}
 		l.moved = true
-		for _, g := range l.order.flush() {
-			out = append(out, instant{l, g})
+		groups := l.order.flush()
+		for i, g := range groups {
+			out = append(out, instant{l, g, i == len(groups)-1})
 		}
-		for _, c := range l.cutters {
-			s.fx.Counts["samples-abandoned"] += int64(c.pending())
-			c.reset()
+		if len(groups) == 0 {
+			s.giveUp(l)
 		}
 	}
 	return out
+}
+
+// giveUp ends the records of an asset and what it still waits for; both are counted.
+func (s *Shard) giveUp(l *line) {
+	s.fx.Counts["readings-abandoned"] += int64(len(l.waiting))
+	clear(l.waiting)
+	for _, c := range l.cutters {
+		s.fx.Counts["samples-abandoned"] += int64(c.pending())
+		s.fx.Counts["blocks-abandoned"] += int64(c.abandon())
+		c.reset()
+	}
 }
 
 // observe cuts the instant's windows, extracts their features and lets the
@@ -140,6 +159,9 @@ func (s *Shard) observe(in instant) []*moment {
 			s.lose(lost)
 			windows = append(windows, got...)
 		}
+		for i := range a.Reading.Features {
+			windows = append(windows, l.given(&a.Reading.Features[i]))
+		}
 		points = append(points, a.Reading.Points...)
 		if e := a.Reading.Event; e != nil {
 			events = append(events, *e)
@@ -156,6 +178,7 @@ func (s *Shard) observe(in instant) []*moment {
 // lose counts the samples that are not as they came.
 func (s *Shard) lose(c cuts) {
 	s.fx.Counts["samples-abandoned"] += int64(c.Abandoned)
+	s.fx.Counts["blocks-abandoned"] += int64(c.Unread)
 	if c.Filled > 0 {
 		s.fx.Counts["samples-filled"] += int64(c.Filled)
 	}
@@ -225,7 +248,7 @@ func (s *Shard) extract(m *moment, w asset.Window) {
 	if features.OffClock(w.ClockPPM) {
 		s.fx.Counts["clock-drift"]++
 	}
-	v, spectra, err := l.Extractor.Extract(w, m.wanted)
+	v, spectra, err := l.Extractor.Extract(w, m.wanted || w.Given != nil)
 	if err != nil {
 		s.fx.Counts["window-failed"]++
 		return

@@ -22,7 +22,8 @@ type line struct {
 	rows         []*sequence
 	answered     map[string]string // by component: the version that spoke last
 	spectra      time.Time         // when spectra were last kept
-	waiting      map[int64]bool    // readings that were pending at the restart
+	waiting      map[int64]brought // readings that were pending at the restart and did not come yet, by their position then
+	first        int64             // position of the first reading since the restart
 	settled      bool              // new readings have begun to come
 	moved        bool              // since the last batch: its state is to be saved
 	oldest       int64             // position that it still needs, as of when it last moved
@@ -58,9 +59,19 @@ func newLine(l *Line) *line {
 
 func (l *line) cutter(channel string) *cutter { return l.cutters[channel] }
 
+// given is the window that features were computed of before they were sent.
+func (l *line) given(f *asset.Features) asset.Window {
+	c := l.cutters[f.Channel].channel
+	w := asset.Window{Channel: c.Name, Component: c.Component, Kind: c.Kind, Start: f.Start, End: f.End, RateHz: f.RateHz, Quality: f.Quality, Given: f}
+	if e := f.Evidence; e != nil {
+		w.Unit, w.Samples, w.Counts, w.Scale = e.Unit, e.Samples, e.Counts, e.Scale
+	}
+	return w
+}
+
 func (l *line) halfFilled() bool {
 	for _, c := range l.cutters {
-		if c.pending() > 0 {
+		if c.pending() > 0 || c.awaited != nil {
 			return true
 		}
 	}
@@ -197,13 +208,16 @@ func (l *line) low() (int64, bool) {
 	for _, a := range l.order.pending {
 		see(a.From)
 	}
+	for from := range l.waiting {
+		see(max(from, l.first)) // of a source that counts anew they will come after it
+	}
 	for _, c := range l.cutters {
 		for _, b := range c.froms {
 			see(b.from)
 		}
 		if c.awaited != nil {
 			for _, from := range c.awaited.Froms {
-				see(from)
+				see(max(from, l.first))
 			}
 		}
 	}

@@ -80,6 +80,9 @@ func signals(a Arrival) []string {
 	if w := a.Reading.Wave; w != nil {
 		out = append(out, w.Channel)
 	}
+	for _, f := range a.Reading.Features {
+		out = append(out, "features:"+f.Channel+f.End.UTC().Format(time.RFC3339Nano))
+	}
 	for _, p := range a.Reading.Points {
 		out = append(out, p.Metric)
 	}
@@ -132,6 +135,7 @@ func (o *order) complete(group []Arrival) bool {
 		if a.Reading.Wave != nil {
 			waves++
 		}
+		waves += len(a.Reading.Features)
 		points += len(a.Reading.Points)
 	}
 	return (waves == 0 || waves >= o.channels) && (points == 0 || points >= o.metrics)

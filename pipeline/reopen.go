@@ -9,7 +9,8 @@ import (
 
 // open is what a restart needs to rebuild the pending samples of a channel.
 type open struct {
-	Froms  []int64      `json:"froms"` // readings that hold pending samples, oldest first
+	Froms  []int64      `json:"froms"`            // readings that hold pending samples, oldest first
+	Starts []int64      `json:"starts,omitempty"` // of their blocks, Unix ns
 	Edits  []edit       `json:"edits,omitempty"`
 	Skip   int          `json:"skip"`  // samples of the oldest that are used up
 	Start  int64        `json:"start"` // Unix ns of the first pending sample
@@ -31,6 +32,9 @@ type edit struct {
 // save describes the open record and the clock; ok is false when nothing is known
 // of either.
 func (c *cutter) save() (o open, ok bool) {
+	if c.awaited != nil {
+		return *c.awaited, true
+	}
 	if c.pending() == 0 && c.cut == 0 && c.rate == 0 {
 		return open{}, false
 	}
@@ -46,7 +50,7 @@ func (c *cutter) save() (o open, ok bool) {
 		if b.drop > 0 || len(b.fill) > 0 {
 			o.Edits = append(o.Edits, edit{i, b.drop, b.fill})
 		}
-		o.Froms = append(o.Froms, b.from)
+		o.Froms, o.Starts = append(o.Froms, b.from), append(o.Starts, b.start)
 	}
 	return o, true
 }
@@ -61,33 +65,70 @@ func (c *cutter) load(o open) {
 	if o.Clock != nil {
 		c.clock = *o.Clock
 	}
-	c.awaited = &o
+	if len(o.Froms) > 0 {
+		c.awaited = &o
+	}
 }
 
-// rebuild appends a block that was read before the restart, if it lies in the
-// open window. Blocks come in the order of the source, which need not be theirs.
-func (c *cutter) rebuild(w *asset.Waveform, from int64) {
-	if c.awaited == nil || !slices.Contains(c.awaited.Froms, from) {
-		return
+// readBlock is a block of the open window that was read again, at a position that need not
+// be the one it had.
+type readBlock struct {
+	w    *asset.Waveform
+	from int64
+}
+
+// awaits is the block's place in the open window that waits to be rebuilt, by the position
+// that it had; -1: it has none.
+func (c *cutter) awaits(from int64) int {
+	if c.awaited == nil {
+		return -1
 	}
+	return slices.Index(c.awaited.Froms, from)
+}
+
+// awaitsAt is the same for a source that counts anew after a restart: a block is known by
+// when it starts.
+func (c *cutter) awaitsAt(start time.Time) int {
+	if c.awaited == nil {
+		return -1
+	}
+	return slices.Index(c.awaited.Starts, start.UnixNano())
+}
+
+// rebuild puts a block that was read before the restart back into its place in the open
+// window. Blocks come in the order of the source, which need not be theirs.
+func (c *cutter) rebuild(place int, w *asset.Waveform, from int64) {
 	if c.blocks == nil {
-		c.blocks = map[int64]*asset.Waveform{}
+		c.blocks = map[int]readBlock{}
 	}
-	c.blocks[from] = w
+	c.blocks[place] = readBlock{w, from}
 	if len(c.blocks) < len(c.awaited.Froms) {
 		return
 	}
 	skip, edits := c.awaited.Skip, c.awaited.Edits
-	for i, at := range c.awaited.Froms {
-		b := blockAt{from: at, taken: skip}
+	for i := range c.awaited.Froms {
+		got := c.blocks[i]
+		b := blockAt{from: got.from, start: got.w.Start.UnixNano(), taken: skip}
 		if len(edits) > 0 && edits[0].Of == i {
 			b.drop, b.fill = edits[0].Drop, edits[0].Fill
 			edits = edits[1:]
 		}
-		c.scale = c.blocks[at].Scale
-		b.n = c.add(c.blocks[at], b, skip) - skip
+		c.scale = got.w.Scale
+		b.n = c.add(got.w, b, skip) - skip
 		c.froms = append(c.froms, b)
 		skip = 0
 	}
 	c.awaited, c.blocks = nil, nil
+}
+
+// abandon gives up an open window that waits to be rebuilt: its blocks did not come again.
+// It returns how many they are.
+func (c *cutter) abandon() (lost int) {
+	if c.awaited == nil {
+		return 0
+	}
+	lost = len(c.awaited.Froms)
+	c.awaited, c.blocks = nil, nil
+	c.reset()
+	return lost
 }

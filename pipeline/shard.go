@@ -76,6 +76,9 @@ func (s *Shard) Step(ctx context.Context, batch []Arrival) (Effects, error) {
 		}
 		for _, in := range instants {
 			moments = append(moments, s.observe(in)...) // cut, extract, detect
+			if in.last {
+				s.giveUp(in.line)
+			}
 		}
 	}
 	return s.conclude(ctx, moments)
@@ -90,7 +93,7 @@ func (s *Shard) Finish(ctx context.Context, next int64) (Effects, error) {
 	for _, l := range s.sorted() {
 		l.moved = true
 		for _, in := range l.order.flush() {
-			moments = append(moments, s.observe(instant{l, in})...)
+			moments = append(moments, s.observe(instant{line: l, arrivals: in})...)
 		}
 	}
 	return s.conclude(ctx, moments)

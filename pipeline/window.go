@@ -23,14 +23,15 @@ type cutter struct {
 	cut     int // windows cut from the current record
 	clock   sampleClock
 	froms   []blockAt
-	awaited *open // what rebuild still has to fill in after a restart
-	blocks  map[int64]*asset.Waveform
+	awaited *open             // what rebuild still has to fill in after a restart
+	blocks  map[int]readBlock // of it, by place
 }
 
 // blockAt remembers which reading contributed how many pending samples: those that
 // fill the hole before it, then its own but for those that came before.
 type blockAt struct {
 	from  int64
+	start int64     // of the block, Unix ns
 	n     int       // samples still pending
 	taken int       // samples already consumed, of the filled ones first
 	drop  int       // samples of the block that came before
@@ -42,12 +43,15 @@ type cuts struct {
 	Abandoned int // never part of a window
 	Filled    int // on a line between two that came
 	Repeated  int // came twice
+	Unread    int // blocks that a restart waited for and that did not come again
 }
 
 // push adds a block and returns the windows that it completes; they are valid until
 // compact.
 func (c *cutter) push(w *asset.Waveform, from int64) (windows []asset.Window, lost cuts) {
+	unread := c.abandon()
 	lost = c.join(w, from)
+	lost.Unread = unread
 	n := c.length()
 	for n > 0 && c.pending() >= n {
 		windows = append(windows, c.window(n))
@@ -69,7 +73,7 @@ func (c *cutter) push(w *asset.Waveform, from int64) (windows []asset.Window, lo
 // join appends the block, or starts afresh when it does not continue what came
 // before it. A hole of up to two samples is filled.
 func (c *cutter) join(w *asset.Waveform, from int64) (lost cuts) {
-	b := blockAt{from: from}
+	b := blockAt{from: from, start: w.Start.UnixNano()}
 	hole, ok := c.follows(w)
 	if ok && hole > 0 {
 		b.fill = c.clock.between(w, hole)

@@ -277,7 +277,9 @@ func TestACutterGoesOnAfterARestartBehindAnyBlock(t *testing.T) {
 						c = newCutter(1)
 						c.load(o)
 						for i := range k {
-							c.rebuild(blocks[i], int64(i))
+							if at := c.awaits(int64(i)); at >= 0 {
+								c.rebuild(at, blocks[i], int64(i))
+							}
 						}
 						if c.awaited != nil && len(c.awaited.Froms) > 0 {
 							t.Fatalf("restart at %d: %v still awaited", k, c.awaited.Froms)

@@ -174,6 +174,7 @@ func (f *Forwarder) follow(ctx context.Context, o Order) Order {
 // deliver looks the order up and creates it when it is not there and no earlier
 // create can still commit.
 func (f *Forwarder) deliver(ctx context.Context, o Order) (Order, error) {
+	asked := f.opt.Now() // a process may be stopped at any line: an answer says nothing of later
 	number, err := f.find(ctx, o.Key)
 	if err != nil {
 		return f.missed(o, err), nil
@@ -182,9 +183,8 @@ func (f *Forwarder) deliver(ctx context.Context, o Order) (Order, error) {
 	if number != "" {
 		return f.sent(o, number), nil
 	}
-	now := f.opt.Now()
-	if now.Before(o.HoldUntil) {
-		o.NotBefore = now.Add(f.opt.LookUp)
+	if asked.Before(o.HoldUntil) {
+		o.NotBefore = asked.Add(f.opt.LookUp)
 		if o.NotBefore.After(o.HoldUntil) {
 			o.NotBefore = o.HoldUntil
 		}

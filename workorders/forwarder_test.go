@@ -296,6 +296,33 @@ func (s *stall) Find(ctx context.Context, key string) (string, error) {
 	return number, err
 }
 
+// slowFind is stopped for a while after the ERP has answered a look-up.
+type slowFind struct {
+	*erp
+	stop time.Duration
+}
+
+func (s slowFind) Find(ctx context.Context, key string) (string, error) {
+	number, err := s.erp.Find(ctx, key)
+	s.clock.advance(s.stop)
+	return number, err
+}
+
+func TestLookUpSaysNothingOfLater(t *testing.T) {
+	c, d, e, f := setUp(order("a"))
+	e.script = func(int) (bool, time.Duration, error) { // commits while nobody looks
+		return true, 5 * time.Minute, &workorders.CallError{Kind: workorders.ErrUnknown, Text: "cut"}
+	}
+	once(t, f)
+	c.advance(4 * time.Minute)
+	once(t, forwarder(c, d, slowFind{e, 20 * time.Minute})) // found nothing, and goes on after the hold
+	c.advance(time.Minute)
+	once(t, f)
+	if o := d.get("a"); o.Status != workorders.Sent || e.creates != 1 {
+		t.Errorf("order %+v after %d creates, want it sent by the first", o, e.creates)
+	}
+}
+
 // Random faults and kills at random points; in the end every order is in the ERP once.
 func TestExactlyOnceUnderRandomFaults(t *testing.T) {
 	for seed := range uint64(300) {

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -85,73 +87,95 @@ func ordeal(t *testing.T, s *collector, faults []fault) {
 	t.Helper()
 	lasts, period := trial(t)
 	s.flows(0, flowsWithin)
-	began := time.Now()
+	began, slowest := time.Now(), time.Duration(0)
 	for i, f := range faults {
 		time.Sleep(time.Until(began.Add(lasts * time.Duration(i+1) / time.Duration(len(faults)+1))))
 		f.begin()
 		time.Sleep(f.outlasts + 2*period)
 		before := s.committed()
 		f.end()
-		t.Logf("%s: data flows %s after its end", f.name, s.flows(before, flowsWithin).Round(time.Millisecond))
+		took := s.flows(before, flowsWithin).Round(time.Millisecond)
+		t.Logf("%s: data flows %s after its end", f.name, took)
+		slowest = max(slowest, took)
 	}
+	t.Logf("slowest: %s", slowest)
 	time.Sleep(time.Until(began.Add(lasts)))
 }
 
-// sentReading is one that a server had.
+// sentReading is one that a server had, or a window.
 type sentReading struct {
 	key    int64 // that tells it from every other
 	at     time.Time
 	values map[string]float64
-	sure   bool // that it was there to be read; another may have been
+	off    float64 // that values may be, as a share of them
+	sure   bool    // that it was there to be read; another may have been
+}
+
+func (s sentReading) is(values map[string]float64) bool {
+	return maps.EqualFunc(s.values, values, func(a, b float64) bool { return math.Abs(a-b) <= s.off*math.Abs(a) })
+}
+
+// tally is what a server had of something, and what the store has of it.
+type tally struct {
+	what  string // it is
+	sent  []sentReading
+	kept  []keptReading
+	gaps  []silence
+	until time.Time               // later ones may be on their way; zero: there are none
+	key   func(keptReading) int64 // which one a kept one is; nil: its time says so
+	least int                     // that have to be kept; default a tenth of protocolReadings
 }
 
 // account holds the store to what the server had: everything that was there to be read is
 // in it once, with its values, or lies in a gap, and nothing is in it that the server
-// had not. key tells which one a kept reading is.
-func account(t *testing.T, sent []sentReading, kept []keptReading, gaps []silence, until time.Time, key func(keptReading) int64) {
+// had not.
+func (y tally) account(t *testing.T) {
 	t.Helper()
+	if y.key == nil {
+		y.key = func(k keptReading) int64 { return k.at.UnixNano() }
+	}
 	had := map[int64]sentReading{}
-	for _, s := range sent {
+	for _, s := range y.sent {
 		had[s.key] = s
 	}
 	got := map[int64]bool{}
 	var strange, doubled, wrong, missing []string
-	for _, k := range kept {
-		id := key(k)
+	for _, k := range y.kept {
+		id := y.key(k)
 		s, known := had[id]
 		switch {
 		case !known:
 			strange = append(strange, fmt.Sprint(id, " ", k.values))
 		case got[id]:
 			doubled = append(doubled, fmt.Sprint(id))
-		case !maps.Equal(s.values, k.values):
+		case !s.is(k.values):
 			wrong = append(wrong, fmt.Sprintf("%d: %v, want %v", id, k.values, s.values))
 		}
 		got[id] = true
 	}
 	inGap := 0
 	for id, s := range had {
-		if !s.sure || got[id] || s.at.After(until) {
+		if !s.sure || got[id] || !y.until.IsZero() && s.at.After(y.until) {
 			continue
 		}
-		if slices.ContainsFunc(gaps, func(g silence) bool { return !s.at.Before(g.from) && !s.at.After(g.to) }) {
+		if slices.ContainsFunc(y.gaps, func(g silence) bool { return !s.at.Before(g.from) && !s.at.After(g.to) }) {
 			inGap++
 			continue
 		}
 		missing = append(missing, fmt.Sprint(id, " of ", s.at.UTC().Format(time.RFC3339Nano)))
 	}
-	t.Logf("the server had %d readings, %d are kept, %d lie in %d gaps", len(had), len(kept), inGap, len(gaps))
-	if len(kept) < protocolReadings/10 {
-		t.Errorf("only %d readings are kept: that proves nothing", len(kept))
+	t.Logf("the server had %d %s, %d are kept, %d lie in %d gaps", len(had), y.what, len(y.kept), inGap, len(y.gaps))
+	if len(y.kept) < cmp.Or(y.least, protocolReadings/10) {
+		t.Errorf("only %d %s are kept: that proves nothing", len(y.kept), y.what)
 	}
 	slices.Sort(missing)
 	for what, list := range map[string][]string{"that the server never had": strange, "twice": doubled, "with other values": wrong, "missing without a gap": missing} {
 		if len(list) > 0 {
-			t.Errorf("%d readings %s, such as %v", len(list), what, list[:min(3, len(list))])
+			t.Errorf("%d %s %s, such as %v", len(list), y.what, what, list[:min(3, len(list))])
 		}
 	}
 	if t.Failed() {
-		for _, g := range gaps {
+		for _, g := range y.gaps {
 			t.Logf("gap: %s", g.text)
 		}
 	}

@@ -4,12 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,17 +22,50 @@ import (
 )
 
 // TestAcceptProtocolKafka has an Apache Kafka that keeps what it acknowledged, and a turbine
-// that sends to it until each reading is.
+// that sends to it until each message is.
 func TestAcceptProtocolKafka(t *testing.T) {
+	home := kafkaHome(t)
+	t.Parallel()
+	_, period := trial(t)
+	turbine := vibratingTurbine(t)
+	const topic = "turbines"
+	server, brokers, way := apacheKafka(t, home, topic, 1)
+	defer func() { server.kill() }()
+	s := runService(t, turbine.plate, map[string]any{"kafka": map[string]any{"brokers": []string{way.address()}, "topics": []string{topic}, "group": "proof"}})
+	producer, err := kafka.NewProducer(kafka.ProducerOptions{Produce: kafka.Produce{Cluster: kafka.Cluster{Brokers: brokers}, Topic: topic}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	turbine.send = func(ctx context.Context, r asset.Reading) error {
+		records, err := recordsOf(r)
+		if err != nil {
+			return err
+		}
+		return producer.Send(ctx, records)
+	}
+	turbine.during(t.Context(), period, func() { ordeal(t, s, faultsOf(server, way)) })
+	time.Sleep(2 * time.Second)
+	s.stop()
+	turbine.account(t, s.kept(turbine.plate.ID), time.Time{})
+}
+
+// kafkaHome is where .ci/kafka has put it.
+func kafkaHome(t *testing.T) string {
+	t.Helper()
 	home := os.Getenv("TELLTALE_KAFKA")
 	if home == "" {
 		t.Skip("skipped: TELLTALE_KAFKA names no folder with Apache Kafka")
 	}
-	t.Parallel()
-	_, period := trial(t)
-	plate, rows := turbineTable(t)
+	return home
+}
+
+// apacheKafka starts a cluster of one with a topic. It is reached directly, and over a
+// network that can be broken.
+func apacheKafka(t *testing.T, home, topic string, partitions int32) (server *peer, brokers []string, way *between) {
+	t.Helper()
 	dir, direct, behind, controller := t.TempDir(), freePort(t), freePort(t), freePort(t)
-	way := network(t, behind)
+	way = network(t, behind)
 	java := func(args ...string) []string {
 		return append([]string{"java", "-Xmx320m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", filepath.Join(home, "libs") + "/*"}, args...)
 	}
@@ -51,39 +84,14 @@ func TestAcceptProtocolKafka(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), format[0], format[1:]...).CombinedOutput(); err != nil { //nolint:gosec // the tester's own
 		t.Fatalf("format: %v: %s", err, out)
 	}
-	const topic = "turbines"
-	brokers := []string{"127.0.0.1:" + direct}
-	server := &peer{t: t, name: "Apache Kafka", args: func(int) []string { return java("kafka.Kafka", properties) }, up: func() error { return servesTopic(t.Context(), brokers, topic) }}
+	brokers = []string{"127.0.0.1:" + direct}
+	server = &peer{t: t, name: "Apache Kafka", args: func(int) []string { return java("kafka.Kafka", properties) }, up: func() error { return servesTopic(t.Context(), brokers, topic, partitions) }}
 	server.start()
-	defer func() { server.kill() }()
-	s := runService(t, plate, map[string]any{"kafka": map[string]any{"brokers": []string{way.address()}, "topics": []string{topic}, "group": "proof"}})
-	producer, err := kafka.NewProducer(kafka.ProducerOptions{Produce: kafka.Produce{Cluster: kafka.Cluster{Brokers: brokers}, Topic: topic}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer producer.Close()
-	turbine := &sender{plate: plate, rows: rows, send: func(ctx context.Context, r asset.Reading) error {
-		body, err := ingest.EncodeTelemetry(r)
-		if err != nil {
-			return err
-		}
-		return producer.Send(ctx, []kafka.Record{{Asset: r.Asset, Payload: body}})
-	}}
-	ctx, stop := context.WithCancel(t.Context())
-	var sending sync.WaitGroup
-	sending.Go(func() { turbine.run(ctx, period) })
-	ordeal(t, s, faultsOf(server, way))
-	stop()
-	sending.Wait()
-	time.Sleep(2 * time.Second)
-	s.stop()
-	kept, gaps, counts := s.kept(plate.ID)
-	t.Logf("counted: %v", counts)
-	account(t, turbine.sent, kept, gaps, time.Now(), func(k keptReading) int64 { return k.at.UnixNano() })
+	return server, brokers, way
 }
 
-// servesTopic waits until the cluster leads the topic's partition, which it makes.
-func servesTopic(ctx context.Context, brokers []string, topic string) error {
+// servesTopic waits until the cluster leads the topic's partitions; it makes the topic.
+func servesTopic(ctx context.Context, brokers []string, topic string, partitions int32) error {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
 	c, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RequestRetries(0))
@@ -93,13 +101,13 @@ func servesTopic(ctx context.Context, brokers []string, topic string) error {
 	defer c.Close()
 	admin := kadm.NewClient(c)
 	for {
-		_, _ = admin.CreateTopic(ctx, 1, 1, nil, topic)
+		_, _ = admin.CreateTopic(ctx, partitions, 1, nil, topic)
 		ends, err := admin.ListEndOffsets(ctx, topic)
 		if err == nil {
-			if o, ok := ends.Lookup(topic, 0); ok && o.Err == nil {
+			if err = ends.Error(); err == nil && len(ends[topic]) == int(partitions) {
 				return nil
 			}
-			err = fmt.Errorf("topic: %w", ends.Error())
+			err = errors.Join(err, fmt.Errorf("%d of %d partitions are led", len(ends[topic]), partitions))
 		}
 		if !ingest.Sleep(ctx, 100*time.Millisecond) {
 			return fmt.Errorf("kafka is not there: %w", err)

@@ -57,10 +57,10 @@ func TestAcceptProtocolModbus(t *testing.T) {
 		}
 		sent = append(sent, r)
 	}
-	kept, gaps, counts := s.kept(plate.ID)
-	account(t, sent, kept, gaps, until, func(k keptReading) int64 { return int64(k.values[serial]) })
-	clean(t, counts)
-	silences(t, kept, gaps, 2*period)
+	left := s.kept(plate.ID)
+	tally{what: "readings", sent: sent, kept: left.readings, gaps: left.gaps, until: until, key: func(k keptReading) int64 { return int64(k.values[serial]) }}.account(t)
+	clean(t, left.counts)
+	silences(t, left.readings, left.gaps, 2*period)
 }
 
 // silences wants a gap over every time in which nothing was read for longer than most.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,38 +20,46 @@ import (
 )
 
 // TestAcceptProtocolMQTT has a mosquitto that keeps its sessions on disk, and a turbine that
-// publishes to it, one reading after the other at QoS 1, until each is acknowledged.
+// publishes to it, one message after the other at QoS 1, until each is acknowledged.
 func TestAcceptProtocolMQTT(t *testing.T) {
+	program := mosquittoProgram(t)
+	t.Parallel()
+	_, period := trial(t)
+	turbine := vibratingTurbine(t)
+	server, port := mosquitto(t, program, "persistence true", "persistence_location "+t.TempDir()+"/", "autosave_interval 1", "autosave_on_changes true")
+	defer server.kill()
+	way := network(t, port)
+	s := runService(t, turbine.plate, map[string]any{"mqtt": map[string]any{"url": "tcp://" + way.address(), "client_id": "telltale-proof"}})
+	turbine.send = (&mqttSender{address: "127.0.0.1:" + port}).send
+	turbine.during(t.Context(), period, func() { ordeal(t, s, faultsOf(server, way)) })
+	time.Sleep(2 * time.Second)
+	s.stop()
+	left := s.kept(turbine.plate.ID)
+	turbine.account(t, left, left.readings[0].at)
+}
+
+// mosquittoProgram is where .ci/protocols has found it.
+func mosquittoProgram(t *testing.T) string {
+	t.Helper()
 	program := os.Getenv("TELLTALE_MOSQUITTO")
 	if program == "" {
 		t.Skip("skipped: TELLTALE_MOSQUITTO names no mosquitto")
 	}
-	t.Parallel()
-	_, period := trial(t)
-	plate, rows := turbineTable(t)
-	dir, port := t.TempDir(), freePort(t)
-	conf := filepath.Join(dir, "conf")
-	lines := []string{"user root", "allow_anonymous true", "persistence true", "persistence_location " + dir + "/", "autosave_interval 1", "autosave_on_changes true", "listener " + port + " 127.0.0.1"}
+	return program
+}
+
+// mosquitto starts one with lines of configuration.
+func mosquitto(t *testing.T, program string, lines ...string) (server *peer, port string) {
+	t.Helper()
+	port = freePort(t)
+	conf := filepath.Join(t.TempDir(), "conf")
+	lines = append([]string{"user root", "allow_anonymous true", "log_type error"}, append(lines, "listener "+port+" 127.0.0.1")...)
 	if err := os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server := &peer{t: t, name: "mosquitto", args: func(int) []string { return []string{program, "-c", conf} }, up: func() error { return listening("127.0.0.1:" + port) }}
+	server = &peer{t: t, name: "mosquitto", args: func(int) []string { return []string{program, "-c", conf} }, up: func() error { return listening("127.0.0.1:" + port) }}
 	server.start()
-	defer server.kill()
-	way := network(t, port)
-	s := runService(t, plate, map[string]any{"mqtt": map[string]any{"url": "tcp://" + way.address(), "client_id": "telltale-proof"}})
-	ctx, stop := context.WithCancel(t.Context())
-	turbine := &sender{plate: plate, rows: rows, send: (&mqttSender{address: "127.0.0.1:" + port}).send}
-	var sending sync.WaitGroup
-	sending.Go(func() { turbine.run(ctx, period) })
-	ordeal(t, s, faultsOf(server, way))
-	stop()
-	sending.Wait()
-	time.Sleep(2 * time.Second)
-	s.stop()
-	kept, gaps, counts := s.kept(plate.ID)
-	t.Logf("counted: %v", counts)
-	account(t, turbine.after(kept[0].at), kept, gaps, time.Now(), func(k keptReading) int64 { return k.at.UnixNano() })
+	return server, port
 }
 
 // listening waits until something listens there.
@@ -68,41 +75,6 @@ func listening(address string) error {
 	return err
 }
 
-// sender is a turbine that sends its readings over something that acknowledges them.
-type sender struct {
-	plate asset.Nameplate
-	rows  [][]float64
-	send  func(ctx context.Context, r asset.Reading) error // until it is acknowledged, or ctx ends
-	sent  []sentReading
-}
-
-// run sends a reading at each period. While one waits for its acknowledgement none are made:
-// the turbine's own clock stands for what it would have to say.
-func (s *sender) run(ctx context.Context, period time.Duration) {
-	for ingest.Sleep(ctx, time.Until(time.Now().Truncate(period).Add(period))) {
-		at := time.Now().UTC().Truncate(time.Microsecond)
-		r := asset.Reading{Asset: s.plate.ID, Time: at}
-		values := map[string]float64{}
-		for i, v := range s.rows[len(s.sent)%len(s.rows)] {
-			m := s.plate.Metrics[i]
-			r.Points = append(r.Points, asset.Point{Metric: m.Name, Value: v, Unit: m.Unit, Quality: 100})
-			values[m.Name] = v
-		}
-		err := s.send(ctx, r)
-		s.sent = append(s.sent, sentReading{key: at.UnixNano(), at: at, values: values, sure: err == nil})
-	}
-}
-
-// after are those from a time on: what was sent before anybody subscribed is nobody's.
-func (s *sender) after(begun time.Time) []sentReading {
-	var out []sentReading
-	for _, x := range s.sent {
-		x.sure = x.sure && !x.at.Before(begun)
-		out = append(out, x)
-	}
-	return out
-}
-
 // mqttSender publishes at QoS 1, one message at a time.
 type mqttSender struct {
 	address string
@@ -112,13 +84,18 @@ type mqttSender struct {
 
 // send publishes until the broker acknowledges, over as many connections as that takes.
 func (m *mqttSender) send(ctx context.Context, r asset.Reading) error {
-	body, err := ingest.EncodeTelemetry(r)
-	if err != nil {
-		return err
-	}
 	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
 	m.id = m.id%65535 + 1
-	p.Qos, p.MessageID, p.TopicName, p.Payload = 1, m.id, "telltale/"+string(r.Asset)+"/telemetry", body
+	p.Qos, p.MessageID, p.TopicName = 1, m.id, "telltale/"+string(r.Asset)+"/telemetry"
+	if r.Wave != nil {
+		p.TopicName, p.Payload = "telltale/"+string(r.Asset)+"/wave/"+r.Wave.Channel, ingest.EncodeWave(nil, *r.Wave, 0)
+	} else {
+		body, err := ingest.EncodeTelemetry(r)
+		if err != nil {
+			return err
+		}
+		p.Payload = body
+	}
 	for ctx.Err() == nil {
 		if err := m.try(p); err == nil {
 			return nil

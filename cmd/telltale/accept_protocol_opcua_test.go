@@ -36,8 +36,8 @@ func TestAcceptProtocolOPCUA(t *testing.T) {
 	ordeal(t, s, faultsOf(server, way))
 	until := time.Now().Add(-3 * time.Second)
 	s.stop()
-	kept, gaps, counts := s.kept(plate.ID)
-	began := kept[0].at // what was there before the first one was nobody's to read
+	left := s.kept(plate.ID)
+	began := left.readings[0].at // what was there before the first one was nobody's to read
 	var sent []sentReading
 	done := map[int64]bool{}
 	for line := range strings.Lines(string(bytesOf(t, log))) {
@@ -60,6 +60,6 @@ func TestAcceptProtocolOPCUA(t *testing.T) {
 	for i := range sent {
 		sent[i].sure = done[sent[i].key] && !sent[i].at.Before(began)
 	}
-	account(t, sent, kept, gaps, until, func(k keptReading) int64 { return k.at.UnixNano() })
-	clean(t, counts)
+	tally{what: "readings", sent: sent, kept: left.readings, gaps: left.gaps, until: until}.account(t)
+	clean(t, left.counts)
 }

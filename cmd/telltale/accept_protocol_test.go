@@ -6,16 +6,13 @@ import (
 	"bufio"
 	"context"
 	"encoding/csv"
-	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,10 +22,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/telltale-iot/telltale/asset"
-	"github.com/telltale-iot/telltale/ingest"
-	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/simulate"
-	"github.com/telltale-iot/telltale/store/sqlite"
 )
 
 // protocolReadings are those of ten minutes, one a second. A shorter trial sends as many,
@@ -50,12 +44,12 @@ func trial(t *testing.T) (lasts, period time.Duration) {
 	return lasts, lasts / protocolReadings
 }
 
-// protocolPython has pymodbus and asyncua; .ci/protocols makes it.
+// protocolPython has pymodbus, asyncua and pysparkplug; .ci/protocols makes it.
 func protocolPython(t *testing.T) string {
 	t.Helper()
 	p := os.Getenv("TELLTALE_PROTOCOLS_PYTHON")
 	if p == "" {
-		t.Skip("skipped: TELLTALE_PROTOCOLS_PYTHON names no Python with pymodbus and asyncua")
+		t.Skip("skipped: TELLTALE_PROTOCOLS_PYTHON names no Python with pymodbus, asyncua and pysparkplug")
 	}
 	return p
 }
@@ -164,17 +158,28 @@ func (p *peer) kill() {
 type collector struct {
 	t    *testing.T
 	dir  string
-	file string // of its configuration
+	file string   // of its configuration
+	args []string // after those that name the file
+	env  []string // beside what the tester has
 	url  string
 	cmd  *exec.Cmd
 	said *os.File
 }
 
 // runService starts the program for an asset with the source section of a configuration.
-func runService(t *testing.T, plate asset.Nameplate, source map[string]any) *collector {
+func runService(t *testing.T, plate asset.Nameplate, source map[string]any, env ...string) *collector {
 	t.Helper()
-	s := &collector{t: t, dir: t.TempDir()}
-	body, err := yaml.Marshal(map[string]any{"data": filepath.Join(s.dir, "data"), "listen": "127.0.0.1:0", "assets": []asset.Nameplate{plate}, "source": source})
+	s := &collector{t: t, dir: t.TempDir(), env: env}
+	s.open(map[string]any{"assets": []asset.Nameplate{plate}, "source": source})
+	return s
+}
+
+// open writes the configuration and starts the program.
+func (s *collector) open(conf map[string]any) {
+	t := s.t
+	t.Helper()
+	conf["data"], conf["listen"] = filepath.Join(s.dir, "data"), "127.0.0.1:0"
+	body, err := yaml.Marshal(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,20 +194,21 @@ func runService(t *testing.T, plate asset.Nameplate, source map[string]any) *col
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = s.cmd.Process.Kill()
+		if s.cmd != nil && s.cmd.Process != nil {
+			_ = s.cmd.Process.Kill()
+		}
 		if t.Failed() {
 			t.Logf("the service said:\n%s", bytesOf(t, s.said.Name()))
 		}
 	})
 	s.start()
-	return s
 }
 
 // start waits until the service listens.
 func (s *collector) start() {
 	s.t.Helper()
-	s.cmd = exec.Command(made(s.t, shop.program), "run", "-c", s.file)
-	s.cmd.Stderr = s.said
+	s.cmd = exec.Command(made(s.t, shop.program), append([]string{"run", "-c", s.file}, s.args...)...) //nolint:gosec // the tester's own
+	s.cmd.Stderr, s.cmd.Env = s.said, append(os.Environ(), s.env...)
 	out, err := s.cmd.StdoutPipe()
 	if err == nil {
 		err = s.cmd.Start()
@@ -228,7 +234,11 @@ func (s *collector) kill() {
 }
 
 // committed is how many points the service has committed.
-func (s *collector) committed() int64 {
+func (s *collector) committed() int64 { return s.metric(`telltale_flow_total{what="points"}`) }
+
+// metric is a figure of the process; 0 while it has none.
+func (s *collector) metric(name string) int64 {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/metrics", nil)
@@ -241,7 +251,7 @@ func (s *collector) committed() int64 {
 	}
 	defer res.Body.Close() //nolint:errcheck // read
 	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		if v, ok := strings.CutPrefix(lines.Text(), `telltale_flow_total{what="points"} `); ok {
+		if v, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
 			n, err := strconv.ParseFloat(v, 64)
 			if err != nil {
 				s.t.Fatal(err)
@@ -274,70 +284,4 @@ func (s *collector) stop() {
 	if err := s.cmd.Wait(); err != nil {
 		s.t.Fatalf("the service: %v", err)
 	}
-}
-
-// keptReading is an instant of an asset as the store has it.
-type keptReading struct {
-	at     time.Time
-	values map[string]float64 // by metric; what was not measured is left out
-}
-
-// silence is a time in which nothing arrived, as the store says.
-type silence struct {
-	from, to time.Time
-	text     string
-}
-
-// kept reads what the ended service left in its store.
-func (s *collector) kept(id asset.ID) (readings []keptReading, gaps []silence, counts map[string]int64) {
-	s.t.Helper()
-	db, err := sqlite.Open(s.t.Context(), storePath(filepath.Join(s.dir, "data")), sqlite.Options{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer db.Close() //nolint:errcheck // only read
-	err = db.EachFrame(s.t.Context(), func(f pipeline.Frame) error {
-		r := keptReading{f.Time, map[string]float64{}}
-		for _, v := range f.Vectors {
-			for i, field := range v.Fields {
-				if v.Channel == "" && field.Name == "value" && !math.IsNaN(v.Values[i]) {
-					r.values[field.Channel] = v.Values[i]
-				}
-			}
-		}
-		if f.Asset == id && len(r.values) > 0 {
-			readings = append(readings, r)
-		}
-		return nil
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	events, err := db.TwinEvents(s.t.Context(), id, 10000)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, e := range events {
-		if e.Kind == ingest.GapEvent {
-			gaps = append(gaps, silenceOf(s.t, e))
-		}
-	}
-	slices.SortFunc(gaps, func(a, b silence) int { return a.from.Compare(b.from) })
-	if counts, err = db.Counts(s.t.Context()); err != nil {
-		s.t.Fatal(err)
-	}
-	return readings, gaps, counts
-}
-
-func silenceOf(t *testing.T, e pipeline.TwinEvent) silence {
-	t.Helper()
-	m := regexp.MustCompile(`nothing from (\S+) to ([^ :]+:[^ :]+:[^ :]+)`).FindStringSubmatch(e.Payload)
-	if m == nil {
-		t.Fatalf("a gap says %q", e.Payload)
-	}
-	from, err := time.Parse(time.RFC3339Nano, m[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return silence{from, e.Time, fmt.Sprint(e.Payload)}
 }

@@ -36,10 +36,11 @@ func TestAcceptKilledServiceLosesNothing(t *testing.T) {
 	s.flows(s.committed(), 30*time.Second)
 	time.Sleep(2 * time.Second)
 	s.stop()
-	kept, gaps, counts := s.kept(plate.ID)
+	left := s.kept(plate.ID)
+	kept, counts := left.readings, left.counts
 	n := int64(len(kept))
-	if n < 15 || len(gaps) > 0 || counts["points"] != n*int64(len(plate.Metrics)) {
-		t.Errorf("%d points are counted of %d instants, with %d gaps; want %d of each and no gap", counts["points"], n, len(gaps), len(plate.Metrics))
+	if n < 15 || len(left.gaps) > 0 || counts["points"] != n*int64(len(plate.Metrics)) {
+		t.Errorf("%d points are counted of %d instants, with %d gaps; want %d of each and no gap", counts["points"], n, len(left.gaps), len(plate.Metrics))
 	}
 	for i := 1; i < len(kept); i++ {
 		if d := kept[i].at.Sub(kept[i-1].at); d != step {

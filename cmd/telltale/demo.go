@@ -190,7 +190,7 @@ func (d *demo) play(ctx context.Context, stdout io.Writer, s *service, farm *sim
 	g.Go(func() error {
 		client := sandbox.NewClient(addr+"/erp", &http.Client{Timeout: 10 * time.Second})
 		opt := workorders.Options{Poll: time.Second, HoldUnknown: 30 * time.Second, Log: s.log}
-		return s.serve(ctx, d.listen, src, shards, client, "sandbox", opt, func(url string) {
+		return s.serve(ctx, d.listen, func(ctx context.Context) error { return s.flow(ctx, src, shards) }, client, "sandbox", opt, func(url string) {
 			fmt.Fprintf(stdout, "telltale demo: listening on %s (page), %s/erp/ (sandbox ERP); event time runs %gx\n", url, url, d.speed)
 		})
 	})

@@ -31,8 +31,9 @@ type gateway struct {
 	log   *slog.Logger
 
 	packer
-	sendTime time.Duration // of one attempt; default 1 min
-	pause    ingest.Backoff
+	extraction *extraction   // nil: waveforms go out as they came
+	sendTime   time.Duration // of one attempt; default 1 min
+	pause      ingest.Backoff
 
 	intake   atomic.Pointer[intake] // nil: the sources are not open yet
 	readings atomic.Int64           // on disk
@@ -79,11 +80,20 @@ func gatewayOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, 
 	}
 	defer letters.Close() //nolint:errcheck // each letter is written when it is put
 	g := &gateway{spool: s, out: out, ids: w.ids, log: log, letters: letters}
+	var next int64
+	through := s.Newest()
+	if c.Features != nil {
+		if g.extraction, err = openExtraction(ctx, w, conf); err != nil {
+			return err
+		}
+		defer g.extraction.Close()
+		next = g.extraction.next
+	}
 	if st := s.Status(); st.Torn > 0 || st.Repeats {
 		log.Warn("spool was not closed", "bytes cut off", st.Torn, "records come again", st.Repeats)
 	}
 	return g.serve(ctx, cmp.Or(conf.Listen, "127.0.0.1:8080"), cmp.Or(c.Drain, defaultDrain), func(ctx context.Context) (*intake, error) {
-		return openIntake(ctx, conf, 0, s.Newest(), false, log)
+		return openIntake(ctx, conf, next, through, g.extraction != nil || hasJournal(conf.Data), log)
 	}, func(url string) {
 		fmt.Fprintf(stdout, "telltale: gateway listening on %s, %d asset(s), %d record(s) in the spool\n", url, len(w.ids), s.Status().Records)
 	})
@@ -119,7 +129,11 @@ func (g *gateway) read(ctx context.Context, in *intake) error {
 	watching, stop := context.WithCancel(ctx)
 	var watch errgroup.Group
 	watch.Go(func() error { return in.watch(watching) })
-	err := g.collect(ctx, in)
+	collect := g.collect
+	if g.extraction != nil {
+		collect = g.extract
+	}
+	err := collect(ctx, in)
 	stop()
 	return errors.Join(err, watch.Wait())
 }

@@ -20,8 +20,16 @@ type gatewayConfig struct {
 	MaxAge   time.Duration `yaml:"max_age,omitempty"`   // what waits longer is dropped, and told; default 168h
 	Drain    time.Duration `yaml:"drain,omitempty"`     // time to pass on what waits when the gateway is stopped; default 10s
 
+	Features *gatewayFeatures `yaml:"features,omitempty"` // compute them here; left out: waveforms go out as they came
+
 	Kafka   *kafka.Produce   `yaml:"kafka,omitempty"`
 	Kinesis *kinesis.Produce `yaml:"kinesis,omitempty"` // in its place
+}
+
+// gatewayFeatures says which windows go out as they were, as evidence of their features.
+type gatewayFeatures struct {
+	EvidenceEvery  time.Duration `yaml:"evidence_every,omitempty"`  // one of each channel so often; default 6h
+	EvidenceChange float64       `yaml:"evidence_change,omitempty"` // and when a feature leaves what it was by so many robust deviations; default 6
 }
 
 const (
@@ -36,6 +44,10 @@ func (c gatewayConfig) Validate() error {
 	check(c.MaxBytes == 0 || c.MaxBytes >= leastSpool, "max_bytes", c.MaxBytes, "at least 64MiB, as in 10GiB")
 	check(c.MaxAge == 0 || c.MaxAge >= time.Minute, "max_age", c.MaxAge, "at least 1m")
 	check(c.Drain >= 0 && c.Drain <= 10*time.Minute, "drain", c.Drain, "0 to 10m")
+	if f := c.Features; f != nil {
+		check(f.EvidenceEvery == 0 || f.EvidenceEvery >= time.Minute && f.EvidenceEvery <= 720*time.Hour, "features.evidence_every", f.EvidenceEvery, "1m to 720h")
+		check(f.EvidenceChange == 0 || f.EvidenceChange >= 3 && f.EvidenceChange <= 1000, "features.evidence_change", f.EvidenceChange, "3 to 1000 robust deviations")
+	}
 	check(c.Kafka == nil || c.Kinesis == nil, "kinesis", "a stream beside a topic", "one of them")
 	if c.Kafka != nil {
 		bad.Under("kafka", c.Kafka.Validate())

@@ -10,15 +10,14 @@ import (
 
 func TestRolesAreNamed(t *testing.T) {
 	for name, want := range map[string]string{
-		"":        `role: "" is not allowed: want all or gateway`,
-		"edge":    `role: "edge" is not allowed: want all or gateway`,
-		"process": `role: "process" cannot be started apart: want all`,
+		"":     `role: "" is not allowed: want all, gateway, process or serve`,
+		"edge": `role: "edge" is not allowed: want all, gateway, process or serve`,
 	} {
 		if _, err := roleNamed(name); !errors.Is(err, errUsage) || !strings.Contains(err.Error(), want) {
 			t.Errorf("role %q gives %v, want %s", name, err, want)
 		}
 	}
-	for _, name := range []string{"all", "gateway"} {
+	for _, name := range []string{"all", "gateway", "process", "serve"} {
 		if r, err := roleNamed(name); err != nil || r.name != name {
 			t.Errorf("role %s gives %v, %v", name, r.name, err)
 		}
@@ -44,6 +43,8 @@ func TestGatewayConfiguration(t *testing.T) {
 		"gateway:\n  kafka:\n    brokers: [\"x:1\"]\n    topic: a b\n": `gateway.kafka.topic: "a b" is not allowed`,
 		"gateway:\n  kinesis: {stream: s, region: eu-west-1}\n  kafka:\n    brokers: [\"x:1\"]\n    topic: t\n": `gateway.kinesis: a stream beside a topic is not allowed: want one of them`,
 		"gateway:\n  kinesis: {stream: a/b, region: eu-west-1}\n":                                               `gateway.kinesis.stream: "a/b" is not allowed`,
+		"gateway: {features: {evidence_every: 3s}}\n":                                                           `gateway.features.evidence_every: 3s is not allowed: want 1m to 720h`,
+		"gateway: {features: {evidence_change: 1}}\n":                                                           `gateway.features.evidence_change: 1 is not allowed: want 3 to 1000 robust deviations`,
 		"gateway: {kafak: 1}\n": `unknown field "kafak"`,
 	} {
 		if _, err := read(gateway); err == nil || !strings.Contains(err.Error(), want) {

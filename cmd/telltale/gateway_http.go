@@ -32,6 +32,21 @@ func (g *gateway) listen(ctx context.Context, work *errgroup.Group, addr string,
 func (g *gateway) handler() http.Handler {
 	metric := prometheus.NewRegistry()
 	metric.MustRegister(gatewayMetrics{g}, sourceMetrics{g.sources})
+	if g.extraction != nil {
+		metric.MustRegister(g.extraction.counts)
+	}
+	return backstage{metric, g.notReady, g.sources, g.deadLetters}.handler()
+}
+
+// backstage is what a process shows that has no page: to those who run it.
+type backstage struct {
+	metric      *prometheus.Registry
+	notReady    func() []string
+	sources     func() []api.Source
+	deadLetters func(reason asset.Reason, limit int) ([]api.DeadLetter, error)
+}
+
+func (b backstage) handler() http.Handler {
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, code int, v any) {
 		w.Header().Set("Content-Type", "application/json")
@@ -43,14 +58,14 @@ func (g *gateway) handler() http.Handler {
 		answer(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		reasons, code := g.notReady(), http.StatusOK
+		reasons, code := b.notReady(), http.StatusOK
 		if len(reasons) > 0 {
 			code = http.StatusServiceUnavailable
 		}
 		answer(w, code, map[string]any{"ready": len(reasons) == 0, "reasons": reasons})
 	})
 	mux.HandleFunc("GET /api/v1/sources", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, map[string]any{"sources": g.sources()})
+		answer(w, http.StatusOK, map[string]any{"sources": b.sources()})
 	})
 	mux.HandleFunc("GET /api/v1/dead-letters", func(w http.ResponseWriter, r *http.Request) {
 		limit, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("limit"), "100"))
@@ -58,14 +73,14 @@ func (g *gateway) handler() http.Handler {
 			answer(w, http.StatusBadRequest, map[string]string{"error": "limit: want 1 to 1000"})
 			return
 		}
-		letters, err := g.deadLetters(asset.Reason(r.URL.Query().Get("reason")), limit)
+		letters, err := b.deadLetters(asset.Reason(r.URL.Query().Get("reason")), limit)
 		if err != nil {
 			answer(w, http.StatusInternalServerError, map[string]string{"error": oneLine(err)})
 			return
 		}
 		answer(w, http.StatusOK, map[string]any{"dead_letters": letters})
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metric, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(b.metric, promhttp.HandlerOpts{}))
 	return mux
 }
 

@@ -29,7 +29,7 @@ func (c *packer) record(r asset.Reading) spool.Record {
 	if r.Event != nil && r.Event.Kind == ingest.GapEvent {
 		out.Headers = append(out.Headers, spool.Header{Name: gapHeader, Value: "true"})
 	}
-	if r.Wave != nil && len(r.Points) == 0 && r.Event == nil && r.Seq == 0 {
+	if r.Wave != nil && len(r.Points) == 0 && r.Event == nil && r.Seq == 0 && len(r.Features) == 0 {
 		out.Payload = c.waves.Encode(nil, *r.Wave, 0)
 		out.Headers = append(out.Headers, spool.Header{Name: typeHeader, Value: typeWave}, spool.Header{Name: channelHeader, Value: r.Wave.Channel})
 		return out

@@ -28,7 +28,9 @@ func runCommand() *cobra.Command {
 		Long: "Runs the flow on an MQTT broker's messages, forwards work orders to the ERP and serves API and page.\n" +
 			"SIGTERM drains, commits and exits 0. SIGHUP reads the file again; a bad file leaves the old one in force.\n\n" +
 			"  --role all      everything in one process\n" +
-			"  --role gateway  carries the readings of the sources to a cluster, by way of a spool on disk",
+			"  --role gateway  carries the readings of the sources to a cluster, by way of a spool on disk\n" +
+			"  --role process  the flow alone, on partitions of a Kafka topic that it shares with others of its role\n" +
+			"  --role serve    API, page and orders alone, beside processes on the same store",
 		Example: "  telltale run -c deploy/examples/telltale.yaml\n  telltale run -c deploy/examples/gateway.yaml --role gateway",
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -148,42 +150,48 @@ func reload(ctx context.Context, r role, path string, hup <-chan os.Signal, stop
 	}
 }
 
-// serveOnce is one round of the service.
-func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, stdout io.Writer) error {
+// openServiceOf makes the service of a configuration: its models, its store. close ends
+// them.
+func openServiceOf(ctx context.Context, w *works, conf *config, shards int, log *slog.Logger) (_ *service, end func(), err error) {
 	if err := os.MkdirAll(conf.Data, 0o750); err != nil {
-		return err
+		return nil, nil, err
 	}
 	conf.Models.Repository = cmp.Or(conf.Models.Repository, filepath.Join(conf.Data, "models"))
 	repo, err := openRepository(ctx, conf.Models, log)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if w.learned, err = useLearned(ctx, repo, w.plates, w.classes); err != nil {
-		return err
+		return nil, nil, err
 	}
-	use, err := w.useModels(ctx, inUse{repo: repo, library: conf.Models.ONNXRuntime, stages: inService, shards: cmp.Or(conf.Shards, defaultShards), log: log})
+	use, err := w.useModels(ctx, inUse{repo: repo, library: conf.Models.ONNXRuntime, stages: inService, shards: shards, log: log})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer use.Close()
-	erp, name, err := newERP(conf.ERP)
+	db, err := openStore(ctx, conf, shards, w.order, log)
 	if err != nil {
-		return err
+		use.Close()
+		return nil, nil, err
 	}
-	db, err := openStore(ctx, conf, cmp.Or(conf.Shards, defaultShards), w.order, log)
-	if err != nil {
-		return err
-	}
-	defer db.Close() //nolint:errcheck // everything committed is on disk already
 	s := newService(w, db, log)
 	s.batch = pipeline.Batch{Eager: true}
-	s.shards = cmp.Or(conf.Shards, s.shards)
+	s.shards = shards
 	s.retention = cmp.Or(conf.Store.Retention, defaultRetention)
 	s.pollModels = conf.Models.poll()
-	if s.token, err = secret(conf.API.TokenFile); err != nil {
-		return fmt.Errorf("api.token_file: %w", err)
-	}
 	s.status = api.Status{Version: version, Notes: w.shortcomings()}
+	return s, func() {
+		db.Close() //nolint:errcheck,gosec // everything committed is on disk already
+		use.Close()
+	}, nil
+}
+
+// serveOnce is one round of the service.
+func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, stdout io.Writer) error {
+	s, end, err := openServiceOf(ctx, w, conf, cmp.Or(conf.Shards, defaultShards), log)
+	if err != nil {
+		return err
+	}
+	defer end()
 	shards, next, through, err := s.claim(ctx)
 	if err != nil {
 		return err
@@ -192,9 +200,21 @@ func serveOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, st
 		return err
 	}
 	defer s.intake.Close()
-	opt := workorders.Options{HoldUnknown: conf.ERP.HoldUnknown, Log: log}
-	return s.serve(ctx, cmp.Or(conf.Listen, "127.0.0.1:8080"), s.intake, shards, erp, name, opt, func(url string) {
-		fmt.Fprintf(stdout, "telltale: listening on %s, %d asset(s), ERP: %s\n", url, len(w.ids), cmp.Or(name, "none"))
+	return s.present(ctx, conf, stdout, func(ctx context.Context) error { return s.flow(ctx, s.intake, shards) })
+}
+
+// present serves API, page and orders beside what feed does.
+func (s *service) present(ctx context.Context, conf *config, stdout io.Writer, feed func(context.Context) error) error {
+	erp, name, err := newERP(conf.ERP)
+	if err != nil {
+		return err
+	}
+	if s.token, err = secret(conf.API.TokenFile); err != nil {
+		return fmt.Errorf("api.token_file: %w", err)
+	}
+	opt := workorders.Options{HoldUnknown: conf.ERP.HoldUnknown, Log: s.log}
+	return s.serve(ctx, cmp.Or(conf.Listen, "127.0.0.1:8080"), feed, erp, name, opt, func(url string) {
+		fmt.Fprintf(stdout, "telltale: listening on %s, %d asset(s), ERP: %s\n", url, len(s.w.ids), cmp.Or(name, "none"))
 	})
 }
 

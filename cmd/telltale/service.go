@@ -63,19 +63,20 @@ func newService(w *works, db store.Store, log *slog.Logger) *service {
 // claim takes the shards over and says from which position to read, and which
 // event time was reached.
 func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
-	want := strconv.Itoa(s.shards)
-	switch have, err := s.db.Meta(ctx, "shards"); {
-	case err != nil:
-		return nil, 0, through, err
-	case have == "":
-		if err := s.db.SetMeta(ctx, "shards", want); err != nil {
-			return nil, 0, through, err
-		}
-	case have != want:
-		return nil, 0, through, fmt.Errorf("the store was made with %s shards, the configuration says %s: keep the number, or start with an empty data folder", have, want)
+	shards, next, through, err = claimShards(ctx, s.db, s.shards, s.w.scorer, func(int32) pipeline.Plant { return s.plant() })
+	if err == nil && !through.IsZero() {
+		s.reach.Store(through.UnixNano())
 	}
-	for i := range int32(s.shards) {
-		at, err := s.db.Claim(ctx, i)
+	return shards, next, through, err
+}
+
+// claimShards takes n shards of a store over.
+func claimShards(ctx context.Context, db store.Store, n int, scorer pipeline.Scorer, plant func(shard int32) pipeline.Plant) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
+	if err := sameLayout(ctx, db, strconv.Itoa(n)); err != nil {
+		return nil, 0, through, err
+	}
+	for i := range int32(n) { //nolint:gosec // a few
+		at, err := db.Claim(ctx, i)
 		if err != nil {
 			return nil, 0, through, err
 		}
@@ -83,16 +84,26 @@ func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int
 		if i == 0 || at.Through.Before(through) {
 			through = at.Through
 		}
-		sh, err := pipeline.NewShard(i, at.Epoch, at.Next, s.plant(), s.w.scorer, func(id asset.ID) (map[string][]byte, error) { return s.db.Parts(ctx, id) })
+		sh, err := pipeline.NewShard(i, at.Epoch, at.Next, plant(i), scorer, func(id asset.ID) (map[string][]byte, error) { return db.Parts(ctx, id) })
 		if err != nil {
 			return nil, 0, through, err
 		}
 		shards = append(shards, sh)
 	}
-	if !through.IsZero() {
-		s.reach.Store(through.UnixNano())
-	}
 	return shards, next, through, nil
+}
+
+// sameLayout holds a store to the shards that it was made with: an asset stays in its own.
+func sameLayout(ctx context.Context, db store.Facts, want string) error {
+	switch have, err := db.Meta(ctx, "shards"); {
+	case err != nil:
+		return err
+	case have == "":
+		return db.SetMeta(ctx, "shards", want)
+	case have != want:
+		return fmt.Errorf("the store was made with shards: %s, now there are: %s: keep the number, or start with an empty store", have, want)
+	}
+	return nil
 }
 
 // plant gives a shard lines whose twins are shown.
@@ -137,10 +148,22 @@ func (s *service) kept(ctx context.Context, fx pipeline.Effects) {
 			s.tellOrder(ctx, a.ID)
 		}
 	}
-	if t := fx.Through.UnixNano(); t > s.reach.Load() {
-		s.reach.Store(t)
-		s.behind.Set(float64(t) / 1e9)
+	if s.reached(fx.Through) {
 		s.hub.Publish(api.StatusMessage(s.now()))
+	}
+}
+
+// reached notes the newest event time that is committed, and reports whether t is.
+func (s *service) reached(t time.Time) bool {
+	for {
+		old := s.reach.Load()
+		if t.UnixNano() <= old {
+			return false
+		}
+		if s.reach.CompareAndSwap(old, t.UnixNano()) {
+			s.behind.Set(float64(t.UnixNano()) / 1e9)
+			return true
+		}
 	}
 }
 
@@ -181,9 +204,9 @@ func (a announced) Update(ctx context.Context, o workorders.Order) error {
 	return err
 }
 
-// serve runs the flow, the forwarder and the web server until ctx ends or one of
+// serve runs what feeds the store, the forwarder and the web server until ctx ends or one of
 // them cannot go on. ready is called once the server listens.
-func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, shards []*pipeline.Shard, erp workorders.ERP, erpName string, opt workorders.Options, ready func(url string)) error {
+func (s *service) serve(ctx context.Context, addr string, feed func(context.Context) error, erp workorders.ERP, erpName string, opt workorders.Options, ready func(url string)) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", addr, err)
@@ -215,7 +238,7 @@ func (s *service) serve(ctx context.Context, addr string, src pipeline.Source, s
 	if s.intake != nil {
 		g.Go(func() error { return s.intake.watch(ctx) })
 	}
-	g.Go(func() error { return s.flow(ctx, src, shards) })
+	g.Go(func() error { return feed(ctx) })
 	ready("http://" + l.Addr().String())
 	return quiet(g.Wait())
 }

@@ -84,7 +84,7 @@ func TestServiceOnPostgreSQL(t *testing.T) {
 	source := &gated{listed{readings: farm.readings}, int64(len(farm.readings) / 2), make(chan struct{})}
 	listening, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- s.serve(ctx, "127.0.0.1:0", source, shards, nil, "", workorders.Options{}, func(url string) { listening <- url })
+		ended <- s.serve(ctx, "127.0.0.1:0", func(ctx context.Context) error { return s.flow(ctx, source, shards) }, nil, "", workorders.Options{}, func(url string) { listening <- url })
 	}()
 	url := <-listening
 	answered := func(path string, code int, text string) bool {

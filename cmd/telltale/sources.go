@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -28,7 +29,7 @@ type intake struct {
 
 // entry is one source of the configuration.
 type entry struct {
-	source liveSource
+	source liveSource // nil: it is read elsewhere
 	meter  *ingest.Meter
 	polled bool // nobody keeps what was not asked for
 	allow  ingest.Allow
@@ -39,6 +40,9 @@ type entry struct {
 func (e entry) status() ingest.SourceStatus {
 	if s, ok := e.source.(interface{ Status() ingest.SourceStatus }); ok {
 		return s.Status()
+	}
+	if e.source == nil {
+		return e.meter.Status(0)
 	}
 	return e.meter.Status(e.source.Queued())
 }
@@ -55,21 +59,15 @@ var _ api.Sources = (*intake)(nil)
 // through the event time that was reached. A journal is for a reader that comes back to
 // what it has read.
 func openIntake(ctx context.Context, c *config, next int64, through time.Time, journal bool, log *slog.Logger) (_ *intake, err error) {
-	in := &intake{silence: c.Source.Silence, log: log}
+	in, err := newIntake(c, log)
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			in.close()
 		}
 	}()
-	if in.letters, err = ingest.OpenLetters(filepath.Join(c.Data, "dead-letters"), 0); err != nil {
-		return nil, err
-	}
-	if r := c.Source.Registry; r != nil {
-		if in.schemas, err = registry.Open(*r); err != nil {
-			return nil, err
-		}
-		in.opened = append(in.opened, in.schemas.Close)
-	}
 	for _, open := range []func(context.Context, sourceConfig) error{in.openModbus, in.openOPCUA, in.openMQTT, in.openSparkplug, in.openKafka, in.openKinesis} {
 		if err := open(ctx, c.Source); err != nil {
 			return nil, err
@@ -77,6 +75,23 @@ func openIntake(ctx context.Context, c *config, next int64, through time.Time, j
 	}
 	if err := in.join(ctx, c, next, through, journal); err != nil {
 		return nil, err
+	}
+	return in, nil
+}
+
+// newIntake has what every source needs, and none yet.
+func newIntake(c *config, log *slog.Logger) (*intake, error) {
+	letters, err := ingest.OpenLetters(filepath.Join(c.Data, "dead-letters"), 0)
+	if err != nil {
+		return nil, err
+	}
+	in := &intake{silence: c.Source.Silence, log: log, letters: letters}
+	if r := c.Source.Registry; r != nil {
+		if in.schemas, err = registry.Open(*r); err != nil {
+			in.close()
+			return nil, err
+		}
+		in.opened = append(in.opened, in.schemas.Close)
 	}
 	return in, nil
 }
@@ -90,7 +105,7 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 	var disk *spool.Spool
 	if journal && slices.ContainsFunc(in.entries, func(e entry) bool { return !e.keeps }) {
 		var err error
-		if disk, err = spool.Open(spool.Options{Dir: filepath.Join(c.Data, "journal"), MaxBytes: journalBytes}); err != nil {
+		if disk, err = spool.Open(spool.Options{Dir: journalPath(c.Data), MaxBytes: journalBytes}); err != nil {
 			return err
 		}
 		in.opened = append(in.opened, func() { disk.Close() }) //nolint:errcheck,gosec // everything in it is synced
@@ -100,7 +115,7 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 	}
 	var direct, others []ingest.Source
 	for _, e := range in.entries {
-		opt := ingest.EdgeOptions{Meter: e.meter, Answers: e.polled, Allows: e.allow.Allows, MaxAhead: c.Source.MaxAhead, MaxPast: c.Source.MaxPast, Refused: in.letters.Put}
+		opt := in.edge(e, c.Source)
 		if e.polled {
 			opt.Since = through
 		}
@@ -120,6 +135,19 @@ func (in *intake) join(ctx context.Context, c *config, next int64, through time.
 	}
 	in.Joined = ingest.Join(ctx, next, direct...)
 	return nil
+}
+
+// edge is what stands before a source.
+func (in *intake) edge(e entry, c sourceConfig) ingest.EdgeOptions {
+	return ingest.EdgeOptions{Meter: e.meter, Answers: e.polled, Allows: e.allow.Allows, MaxAhead: c.MaxAhead, MaxPast: c.MaxPast, Refused: in.letters.Put}
+}
+
+func journalPath(data string) string { return filepath.Join(data, "journal") }
+
+// hasJournal reports whether an earlier life kept one, which may hold what is still to come.
+func hasJournal(data string) bool {
+	_, err := os.Stat(journalPath(data))
+	return err == nil
 }
 
 // journal keeps on disk what sources bring.
@@ -164,7 +192,9 @@ func (in *intake) close() {
 		end()
 	}
 	for _, e := range slices.Backward(in.entries) {
-		e.source.Close()
+		if e.source != nil {
+			e.source.Close()
+		}
 	}
 	if in.letters != nil {
 		in.letters.Close() //nolint:errcheck,gosec // each letter is written when it is put

@@ -191,7 +191,7 @@ func windows(c class.Class, plate asset.Nameplate) pipeline.WindowOptions {
 	}
 }
 
-func newExtractor(c class.Class, plate asset.Nameplate, space *features.Workspace) (pipeline.Extractor, error) {
+func newExtractor(c class.Class, plate asset.Nameplate, space *features.Workspace) (*features.WaveExtractor, error) {
 	opt, err := options[features.ExtractorOptions]("features", c.Features)
 	if err != nil {
 		return nil, err

@@ -69,6 +69,7 @@ const largestBatch = 256
 // one allocated. The same seed tries the same.
 func Mutate(t *testing.T, d Decoder, opt Options) {
 	t.Helper()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // looks at the memory stop the world, which costs little where there is one processor
 	r := run{Decoder: d, opt: opt.withDefaults(t), t: t}
 	r.execute()
 }

@@ -73,13 +73,23 @@ func (s *Source) work(over context.Context, of *kafka.Generation) {
 	g := &generation{Generation: of, ctx: over, begun: time.Now(), first: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(over)
 	var readers sync.WaitGroup
+	among, err := s.partitionCount(ctx)
+	if err != nil { // the group changed again meanwhile
+		cancel()
+		return
+	}
 	s.mu.Lock()
 	clear(s.parts)
 	for topic, given := range of.Assignments {
 		for _, a := range given {
 			p := newPartition(s, g, place{topic, a.ID}, a.Offset)
 			s.parts[p.place] = p
-			readers.Go(func() { p.run(ctx) })
+			if s.follow == nil {
+				readers.Go(func() { p.run(ctx) })
+				continue
+			}
+			p.among, p.queue = among, make(chan item, s.opt.Queue)
+			readers.Go(func() { s.follow(ctx, &Assigned{Topic: topic, Partition: a.ID, Of: among, p: p}) })
 		}
 	}
 	readers.Go(func() { g.beat(ctx, cancel) })

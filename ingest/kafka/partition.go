@@ -19,6 +19,8 @@ type partition struct {
 	s     *Source
 	gen   *generation
 	in    *inflater
+	queue chan item
+	among int   // of a Member: partitions of the topic; 0: an asset may be in any
 	next  int64 // offset to be read
 	doubt int64 // offset of a batch that came damaged, once
 	void  map[int64]bool
@@ -40,10 +42,10 @@ const (
 
 // errGone is data that is not there any more, or another log in its place. A person decides
 // how to go on.
-var errGone = errors.New("stopped: reset the offsets of the group to go on without it")
+var errGone = errors.New("stopped")
 
 func newPartition(s *Source, g *generation, at place, committed int64) *partition {
-	p := &partition{place: at, s: s, gen: g, next: committed, committed: committed, read: committed, doubt: -1}
+	p := &partition{place: at, s: s, gen: g, queue: s.queue, next: committed, committed: committed, read: committed, doubt: -1}
 	p.in = &inflater{limit: s.opt.MaxBytes}
 	return p
 }
@@ -162,8 +164,12 @@ func (p *partition) inside(ctx context.Context, first, last int64) error {
 // gone says that data is lost, to all who may wonder why there is none, and waits for the
 // end of the generation.
 func (p *partition) gone(ctx context.Context, why error) {
-	p.s.trouble(p.String(), why)
-	p.gap(ctx, why)
+	if p.s.follow == nil {
+		p.s.trouble(p.String(), fmt.Errorf("%w: reset the offsets of the group to go on without it", why))
+		p.gap(ctx, why)
+	} else {
+		p.s.trouble(p.String(), fmt.Errorf("%w: telltale store positions shows where it stands, and moves it", why))
+	}
 	<-ctx.Done()
 }
 

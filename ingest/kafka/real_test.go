@@ -155,7 +155,7 @@ func TestKilledThreeTimesAndStopped(t *testing.T) {
 			for _, e := range bad {
 				refused[e.Reason]++
 			}
-			if !ingest.Blank(ok) {
+			if !ok.Blank() {
 				accepted[say(ok)]++
 			}
 			mu.Unlock()

@@ -48,6 +48,7 @@ type Source struct {
 	queue   chan item
 	stop    context.CancelFunc
 	member  sync.WaitGroup
+	follow  func(ctx context.Context, p *Assigned) // of a Member: reads a partition; nil: all are read as one
 
 	offset int64 // of the last reading returned; Next's
 
@@ -78,6 +79,7 @@ type item struct {
 	reading asset.Reading
 	blank   bool  // there is no reading
 	next    int64 // offset after the message that ends with this; −1: it does not end
+	at      int64 // position after it, see Position; of a Member's
 }
 
 // owed is a message that is done when everything up to offset is durable.
@@ -94,7 +96,9 @@ const (
 )
 
 // Open joins the group. Brokers that cannot be reached are tried until Close.
-func Open(ctx context.Context, opt Options) (*Source, error) {
+func Open(ctx context.Context, opt Options) (*Source, error) { return join(ctx, opt, nil) }
+
+func join(ctx context.Context, opt Options, follow func(context.Context, *Assigned)) (*Source, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
@@ -112,7 +116,7 @@ func Open(ctx context.Context, opt Options) (*Source, error) {
 		opt.Refused = func(ingest.DeadLetter) {}
 	}
 	s := &Source{
-		opt: opt, queue: make(chan item, opt.Queue), offset: opt.Base,
+		opt: opt, follow: follow, queue: make(chan item, opt.Queue), offset: opt.Base,
 		meter: cmp.Or(opt.Meter, ingest.NewMeter("kafka", opt.name()+"/"+opt.Group)),
 		parts: map[place]*partition{}, troubles: map[string]error{}, heard: map[place]map[asset.ID]time.Time{}, counts: map[string]int{}, compacted: map[string]bool{},
 	}

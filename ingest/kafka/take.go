@@ -93,7 +93,7 @@ func (p *partition) done(ctx context.Context) error {
 // deliver waits for room in the queue and reports whether ctx outlived it.
 func (p *partition) deliver(ctx context.Context, it item) bool {
 	select {
-	case p.s.queue <- it:
+	case p.queue <- it:
 		return true
 	case <-ctx.Done():
 		return false
@@ -121,9 +121,9 @@ func (p *partition) hold(ctx context.Context, r record, high int64) error {
 		return nil
 	}
 	for i, x := range all {
-		it := item{from: p, reading: x, next: -1}
+		it := item{from: p, reading: x, next: -1, at: Position(r.offset, i+1)}
 		if i == len(all)-1 {
-			it.next = r.offset + 1
+			it.next, it.at = r.offset+1, Position(r.offset+1, 0)
 		}
 		if !p.deliver(ctx, it) {
 			return ctx.Err()
@@ -150,18 +150,32 @@ func (p *partition) decode(ctx context.Context, m ingest.Message) ([]asset.Readi
 			return nil, bad
 		case err == nil:
 			p.s.trouble(p.String(), nil)
-			for _, r := range all {
-				if !p.s.opt.Assets.Allows(r.Asset) {
-					return nil, notAllowed(r.Asset)
-				}
-			}
-			return all, nil
+			return all, p.mine(all)
 		}
 		p.s.trouble(p.String(), fmt.Errorf("waits for the decoder: %w", err))
 		if !wait.Wait(ctx) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// mine refuses what these topics, or this partition, may not speak of.
+func (p *partition) mine(all []asset.Reading) error {
+	for _, r := range all {
+		if !p.s.opt.Assets.Allows(r.Asset) {
+			return notAllowed(r.Asset)
+		}
+		if p.among == 0 {
+			continue
+		}
+		if at := partitioner(p.among)(string(r.Asset)); at != p.partition {
+			return &asset.Invalid{
+				Reason: WrongPartition, Where: string(r.Asset),
+				Text: fmt.Sprintf("came in partition %d, belongs into %d of %d: send it with the asset as key and the partitioner of Kafka's own clients (murmur2)", p.partition, at, p.among),
+			}
+		}
+	}
+	return nil
 }
 
 func notAllowed(id asset.ID) *asset.Invalid {

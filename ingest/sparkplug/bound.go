@@ -2,6 +2,7 @@ package sparkplug
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type bound struct {
 	channels map[string]*Channel // by name at the edge node
 	found    []found
 	told     State     // in the last event
+	toldAt   time.Time // of it
 	missing  error     // why something is missing; nil: nothing is
 	since    time.Time // what is missing is not older
 	until    time.Time // what is known to be missing is not younger
@@ -126,8 +128,45 @@ func (b *bound) flush(source string, out *output) {
 	if len(b.found) == 0 {
 		return
 	}
-	slices.SortStableFunc(b.found, func(a, b found) int { return cmp.Compare(a.stampMS, b.stampMS) })
+	b.sort()
 	b.resume(time.UnixMilli(b.found[0].stampMS).UTC(), source, out)
+	b.pour(out)
+}
+
+func (b *bound) sort() {
+	slices.SortStableFunc(b.found, func(a, b found) int { return cmp.Compare(a.stampMS, b.stampMS) })
+}
+
+// errBehind is why what an asset says is lost until its clock has come to where ours was.
+var errBehind = errors.New("the edge node's clock is behind ours, by which it was said to be offline")
+
+// reborn delivers what a birth has, in order of time: the values that were measured before
+// it, the gap that it ends, that the asset is there, all other values. The gap goes over the
+// first ones too: they are the newest, and what came before them is lost.
+func (b *bound) reborn(at time.Time, source string, out *output) {
+	if b.told == Offline && at.Before(b.toldAt) {
+		b.miss(at, b.toldAt, errBehind)
+	}
+	if b.missing != nil && at.Before(b.until) {
+		at = b.until
+	}
+	b.sort()
+	all := b.found
+	older, _ := slices.BinarySearchFunc(all, at.UnixMilli(), func(f found, ms int64) int { return cmp.Compare(f.stampMS, ms) })
+	b.found = all[:older]
+	b.pour(out)
+	b.resume(at, source, out)
+	b.tell(Online, at, source+" was born", out)
+	b.found = all[older:]
+	b.pour(out)
+}
+
+// pour delivers what was found and sorted.
+func (b *bound) pour(out *output) {
+	if len(b.found) == 0 {
+		b.found = nil
+		return
+	}
 	readings, points := 0, 0
 	for i, f := range b.found {
 		if f.wave == nil {
@@ -205,6 +244,6 @@ func (b *bound) tell(s State, at time.Time, text string, out *output) {
 	if b.told == s {
 		return
 	}
-	b.told = s
+	b.told, b.toldAt = s, at
 	out.readings = append(out.readings, asset.Reading{Asset: b.Asset, Time: at, Event: &asset.Event{Kind: "status", Code: string(s), Text: text}})
 }

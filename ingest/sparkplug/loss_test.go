@@ -132,9 +132,31 @@ func TestAGapHoldsAllThatIsDropped(t *testing.T) {
 	if err := p.hearRaw("spBv1.0/farm/NBIRTH/e1", birth); err != nil {
 		t.Fatal(err)
 	}
-	if readings := p.want("station gap", "station Load=7 1"); readings[0].Time.Before(dropped) {
-		t.Errorf("the gap ends at %s, before what was dropped at %s", readings[0].Time, dropped)
+	if readings := p.want("station Load=7 1", "station gap"); readings[1].Time.Before(dropped) {
+		t.Errorf("the gap ends at %s, before what was dropped at %s", readings[1].Time, dropped)
 	}
+}
+
+// TestTheValuesOfABirthAreNotLate has values that were measured before their birth: behind
+// the gap, or the news of the birth, they would come too late to be used.
+func TestTheValuesOfABirthAreNotLate(t *testing.T) {
+	p := open(t, options())
+	older := func(v float64, by time.Duration) tree {
+		m := p.double("Power", 3, v)
+		m["timestamp"] = p.ms() - uint64(by.Milliseconds())
+		return m
+	}
+	p.hear("spBv1.0/farm/NBIRTH/e1", 0, p.bdSeq(1))
+	p.hear("spBv1.0/farm/DBIRTH/e1/wt01", 1, older(1, time.Second))
+	p.want("station status online", "WT01 Power=1 1", "WT01 status online")
+	p.pass(10 * time.Second)
+	p.host.Lost(p.now)
+	p.host.Birth(p.now)
+	p.pass(10 * time.Second)
+	p.look()
+	p.hear("spBv1.0/farm/NBIRTH/e1", 0, p.bdSeq(1))
+	p.hear("spBv1.0/farm/DBIRTH/e1/wt01", 1, older(2, 700*time.Millisecond))
+	p.want("station gap", "WT01 Power=2 1", "WT01 gap")
 }
 
 // TestALossBeforeARebirthIsCovered has a device whose own birth made it sound again after
@@ -149,4 +171,21 @@ func TestALossBeforeARebirthIsCovered(t *testing.T) {
 	p.hear("spBv1.0/farm/NBIRTH/e1", 0, p.bdSeq(1))
 	p.hear("spBv1.0/farm/DBIRTH/e1/wt01", 1, p.double("Power", 3, 2))
 	p.want("station gap", "WT01 gap", "WT01 Power=2 1")
+}
+
+// TestAClockBehindOurs has an edge node die, at our time, and be born again before its own
+// clock has come so far: what it says until then is older than what was told already, so
+// that the gap has to go over it.
+func TestAClockBehindOurs(t *testing.T) {
+	p := open(t, options())
+	p.bear(1)
+	p.pass(time.Second)
+	p.hear("spBv1.0/farm/NDEATH/e1", -1, p.bdSeq(1))
+	died := p.now
+	p.pass(time.Second)
+	p.look()
+	p.hear("spBv1.0/farm/NBIRTH/e1", 0, p.bdSeq(2), p.double("Load", 1, 7))
+	if readings := p.want("station Load=7 1", "station gap", "station status online"); readings[1].Time.Before(died) {
+		t.Errorf("the gap ends at %s, before the event of %s", readings[1].Time, died)
+	}
 }

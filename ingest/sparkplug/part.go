@@ -56,17 +56,13 @@ func (p *part) birth(r record, out *output, s *NodeStatus) {
 		}
 		p.alias[m.alias] = d
 	})
-	for _, b := range p.bound {
-		b.resume(r.stamp(), p.source, out)
-		b.tell(Online, r.stamp(), p.source+" was born", out)
-	}
 	r.each(func(m *metric) {
 		if d := p.known[string(m.name)]; m.named && r.stampOf(m) != d.lastMS { // else it was passed on before
 			p.take(d, m, r, s)
 		}
 	})
 	for _, b := range p.bound {
-		b.flush(p.source, out)
+		b.reborn(r.stamp(), p.source, out)
 	}
 }
 

@@ -167,7 +167,12 @@ func (s *storm) judge() {
 	s.Helper()
 	here := map[string]bool{}
 	gaps := map[asset.ID][][2]time.Time{}
+	newest := map[asset.ID]time.Time{}
 	for _, r := range s.readings {
+		if r.Time.Before(newest[r.Asset]) {
+			s.Errorf("%s: what is of %s comes after %s: %+v", r.Asset, r.Time, newest[r.Asset], r)
+		}
+		newest[r.Asset] = r.Time
 		for _, p := range r.Points {
 			if want := truth(r.Asset, p.Metric, r.Time); p.Value != want {
 				s.Fatalf("%s %s at %s is %g, want %g", r.Asset, p.Metric, r.Time, p.Value, want)

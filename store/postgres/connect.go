@@ -113,6 +113,9 @@ func (s *Store) prepareWriter(ctx context.Context, c *pgx.Conn) error {
 		}
 		commit = "on"
 	}
+	if _, err := c.Exec(ctx, "SET idle_in_transaction_session_timeout = '"+haltedIdle+"'"); err != nil {
+		return err
+	}
 	if !s.opt.RequireSynchronous {
 		return nil
 	}

@@ -82,12 +82,20 @@ func (s *Store) keep(ctx context.Context, fx *pipeline.Effects, l *loads, merge 
 	return err
 }
 
+// A process that stands still in the middle of a write keeps locks that who has its shard
+// now waits for. The server ends it, between two statements or in one.
+const (
+	haltedIdle  = "10s"
+	haltedWrite = "30s"
+)
+
 // begin opens a transaction that holds the batch's shard, and says how far it is. It also
 // waits for the end of an earlier attempt whose answer was lost.
 func begin(ctx context.Context, tx *pgx.Conn, fx *pipeline.Effects) (next int64, err error) {
 	delete(tx.PgConn().CustomData(), warned)
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
+	b.Queue("SET LOCAL statement_timeout = '" + haltedWrite + "'")
 	var epoch int64
 	b.Queue("SELECT epoch, next FROM shard WHERE shard = $1 FOR UPDATE", fx.Shard).QueryRow(func(r pgx.Row) error { return r.Scan(&epoch, &next) })
 	err = tx.SendBatch(ctx, b).Close()

@@ -112,6 +112,7 @@ func passing(err error) bool {
 	}
 	switch said.Code {
 	case "25006", // read-only: a standby, or a server told to be
+		"25P03",                   // stood still between two statements
 		"55P03",                   // lock not available
 		"57014",                   // cancelled by somebody
 		"57P01", "57P02", "57P03", // ends, ended, starts

@@ -77,7 +77,7 @@ func readBack(t *testing.T, s Store) {
 	}
 }
 
-func replay(t *testing.T, s Store) {
+func replay(t *testing.T, s Core) {
 	t.Helper()
 	epoch := claim(t, s)
 	for _, k := range []int64{1, 2, 2, 1, 3} {
@@ -92,7 +92,7 @@ func replay(t *testing.T, s Store) {
 	}
 }
 
-func carried(t *testing.T, s Store) {
+func carried(t *testing.T, s Core) {
 	t.Helper()
 	epoch := claim(t, s)
 	part := func(p string) pipeline.StateKey { return pipeline.StateKey{Asset: "T01", Part: p} }
@@ -104,7 +104,7 @@ func carried(t *testing.T, s Store) {
 	}
 }
 
-func alerts(t *testing.T, s Store) {
+func alerts(t *testing.T, s Core) {
 	t.Helper()
 	epoch := claim(t, s)
 	a, b := Alert("a", 3), Alert("b", 4)
@@ -142,7 +142,7 @@ func alerts(t *testing.T, s Store) {
 	}
 }
 
-func orders(t *testing.T, s Store) {
+func orders(t *testing.T, s Core) {
 	t.Helper()
 	epoch := claim(t, s)
 	keep(t, s, pipeline.Effects{Epoch: epoch, Next: 1, Alerts: []asset.Alert{Alert("a", 2), Alert("watch", 4)}})
@@ -167,7 +167,7 @@ func orders(t *testing.T, s Store) {
 	}
 }
 
-func leases(t *testing.T, s Store) {
+func leases(t *testing.T, s Core) {
 	t.Helper()
 	epoch := claim(t, s)
 	keep(t, s, pipeline.Effects{Epoch: epoch, Next: 1, Alerts: []asset.Alert{Alert("a", 2)}})
@@ -309,7 +309,7 @@ func pruned(t *testing.T, s Store) {
 	}
 }
 
-func reopened(t *testing.T, open Opener) {
+func reopened(t *testing.T, open func(t *testing.T, dir string, plan store.Planner) Core) {
 	t.Helper()
 	dir := t.TempDir()
 	s := open(t, dir, Plan)

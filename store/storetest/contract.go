@@ -18,40 +18,69 @@ import (
 // Store is what is held to the contract.
 type Store = store.Store
 
+// Core is the side of a store that decides what a crash leaves: the flow's and the
+// forwarder's, with what it takes to look at it.
+type Core interface {
+	store.Committer
+	store.Exporter
+	CoreRest
+}
+
+// CoreRest is the rest of Core.
+type CoreRest interface {
+	store.Cases
+	store.Desk
+	store.Facts
+}
+
 // Opener opens a store in the folder, which holds what an earlier one left.
 type Opener func(t *testing.T, dir string, plan store.Planner) Store
 
 // Run holds a store to the contract.
 func Run(t *testing.T, open Opener) {
 	t.Helper()
+	RunCore(t, func(t *testing.T, dir string, plan store.Planner) Core {
+		t.Helper()
+		return open(t, dir, plan)
+	})
 	for name, f := range map[string]func(*testing.T, Store){
-		"what is kept is read back":           readBack,
-		"a replayed batch changes nothing":    replay,
-		"a stale epoch writes nothing":        fenced,
-		"a row that is there is replaced":     replaced,
-		"no text stops a shard":               texts,
-		"a batch that fails leaves no trace":  whole,
-		"carried state is replaced, removed":  carried,
-		"an alert is updated in place":        alerts,
-		"an alert orders once":                orders,
-		"an order is leased to one at a time": leases,
-		"display is thinned from the newest":  thinned,
-		"export is sorted":                    sorted,
-		"what is too old is forgotten":        pruned,
-		"scores are read by version":          scored,
-		"scores are counted by version":       scoresCounted,
-		"scores come and go with the batch":   scoresAtomic,
+		"what is kept is read back":          readBack,
+		"display is thinned from the newest": thinned,
+		"export is sorted":                   sorted,
+		"what is too old is forgotten":       pruned,
+		"scores are read by version":         scored,
+		"scores are counted by version":      scoresCounted,
+		"scores come and go with the batch":  scoresAtomic,
+		"a row that is there is replaced":    replaced,
+		"no text stops a shard":              texts,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t, t.TempDir(), Plan)) })
 	}
 	for name, f := range map[string]func(*testing.T, Opener){
-		"a reopened store goes on":                  reopened,
 		"an instance that lost its shard is fenced": fencedElsewhere,
 		"instances keep their shards side by side":  sideBySide,
 		"another instance confirms what is kept":    confirmed,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open) })
 	}
+}
+
+// RunCore holds the part of a store that the flow and the forwarder rely on to its part
+// of the contract.
+func RunCore(t *testing.T, open func(t *testing.T, dir string, plan store.Planner) Core) {
+	t.Helper()
+	for name, f := range map[string]func(*testing.T, Core){
+		"a replayed batch changes nothing":    replay,
+		"a stale epoch writes nothing":        fenced,
+		"a batch that fails leaves no trace":  whole,
+		"carried state is replaced, removed":  carried,
+		"an alert is updated in place":        alerts,
+		"an alert orders once":                orders,
+		"an order is leased to one at a time": leases,
+	} {
+		t.Run(name, func(t *testing.T) { f(t, open(t, t.TempDir(), Plan)) })
+	}
+	t.Run("a reopened store goes on", func(t *testing.T) { reopened(t, open) })
 }
 
 // Plan orders work for every alert but those of severity 4.
@@ -140,7 +169,7 @@ func Frames(t *testing.T, s store.Exporter) []pipeline.Frame {
 	return all
 }
 
-func fenced(t *testing.T, s Store) {
+func fenced(t *testing.T, s Core) {
 	t.Helper()
 	old := claim(t, s)
 	keep(t, s, Batch(old, 1))
@@ -157,7 +186,7 @@ func fenced(t *testing.T, s Store) {
 	}
 }
 
-func whole(t *testing.T, s Store) {
+func whole(t *testing.T, s Core) {
 	t.Helper()
 	epoch := claim(t, s)
 	keep(t, s, Batch(epoch, 1))
