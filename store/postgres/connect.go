@@ -69,6 +69,9 @@ func plainly(err error) error {
 	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return fmt.Errorf("%s (%s)", said.Message, said.Code)
 	}
+	if lost, ok := errors.AsType[*pgconn.ConnectError](err); ok { // it has a line for each address it tried
+		return errors.New(strings.Join(strings.Fields(lost.Error()), " "))
+	}
 	return err
 }
 

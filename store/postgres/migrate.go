@@ -128,7 +128,7 @@ BEGIN
     GRANT USAGE ON SCHEMA {schema} TO telltale_writer;
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO telltale_writer;
     REVOKE INSERT, UPDATE, DELETE ON schema_version FROM telltale_writer;
-    GRANT EXECUTE ON FUNCTION make_partitions(bigint), drop_partitions(bigint) TO telltale_writer;
+    GRANT EXECUTE ON FUNCTION make_partitions(bigint), drop_partition(bigint) TO telltale_writer;
   END IF;
   IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'telltale_reader') THEN
     GRANT USAGE ON SCHEMA {schema} TO telltale_reader;

@@ -74,11 +74,18 @@ func (s *Store) addSchema(ctx context.Context, id int64, v *features.Vector) err
 // partitions, the rest is deleted. Alerts, orders, twin events and carried state stay.
 func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
 	var total int64
-	err := s.once(ctx, func(ctx context.Context) error {
-		return s.writes.QueryRow(ctx, "SELECT drop_partitions($1)", before.UnixNano()).Scan(&total)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("prune: %w", plainly(err))
+	for {
+		var n *int64
+		err := s.once(ctx, func(ctx context.Context) error {
+			return s.writes.QueryRow(ctx, "SELECT drop_partition($1)", before.UnixNano()).Scan(&n)
+		})
+		if err != nil {
+			return total, fmt.Errorf("prune: %w", plainly(err))
+		}
+		if n == nil {
+			break
+		}
+		total += *n
 	}
 	s.mu.Lock()
 	clear(s.weeks) // those dropped are made again for what comes late

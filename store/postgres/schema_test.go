@@ -105,6 +105,39 @@ func TestPartitions(t *testing.T) {
 	}
 }
 
+// Somebody reads for long: the retention gives way, and the flow goes on.
+func TestPruneGivesWay(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, storetest.Plan)
+	epoch := claim(t, s)
+	ends(t, keeping(t, s, epoch, 1))
+	c, err := pgx.Connect(t.Context(), postgrestest.Shared(t).In(schemaOf(dir)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background()) //nolint:errcheck // it only reads
+	if _, err := c.Exec(t.Context(), "BEGIN; SELECT count(*) FROM frame"); err != nil {
+		t.Fatal(err)
+	}
+	later := storetest.Epoch.AddDate(0, 0, 30)
+	pruned := make(chan error, 1)
+	ctx := t.Context()
+	go func() { _, err := s.Prune(ctx, later); pruned <- err }()
+	ends(t, keeping(t, s, epoch, 2))
+	if err := <-pruned; err == nil || !strings.Contains(err.Error(), "55P03") {
+		t.Errorf("pruned beside a reader: %v", err)
+	}
+	if _, err := c.Exec(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Prune(t.Context(), later); err != nil {
+		t.Error(err)
+	}
+	if frames := len(storetest.Frames(t, s)); frames != 0 {
+		t.Errorf("%d frames are left", frames)
+	}
+}
+
 // The service does with the writer's rights what it has to, and nothing beyond.
 func TestRoles(t *testing.T) {
 	t.Parallel()
@@ -135,7 +168,7 @@ func TestRoles(t *testing.T) {
 	}
 	for role, statements := range map[string][]string{
 		"writer": {"CREATE TABLE telltale.x ()", "DROP TABLE telltale.risk", "ALTER TABLE telltale.risk ADD x int", "UPDATE telltale.schema_version SET version = 0", "TRUNCATE telltale.alert"},
-		"reader": {"INSERT INTO telltale.meta VALUES ('a', 'b')", "SELECT telltale.make_partitions(0)", "SELECT telltale.drop_partitions(0)", "CREATE TABLE telltale.x ()"},
+		"reader": {"INSERT INTO telltale.meta VALUES ('a', 'b')", "SELECT telltale.make_partitions(0)", "SELECT telltale.drop_partition(0)", "CREATE TABLE telltale.x ()"},
 	} {
 		c, err := pgx.Connect(t.Context(), as(role))
 		if err != nil {

@@ -21,7 +21,7 @@ func fencedElsewhere(t *testing.T, open Opener) {
 	first, second := open(t, dir, Plan), open(t, dir, Plan)
 	epoch := claim(t, first)
 	var kept atomic.Int64
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() {
 		for k := int64(1); ; k++ {
 			if err := first.Keep(t.Context(), Batch(epoch, k)); err != nil {
@@ -38,8 +38,13 @@ func fencedElsewhere(t *testing.T, open Opener) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ended; !errors.Is(err, store.ErrFenced) {
-		t.Errorf("the instance that lost its shard ended with %v, want ErrFenced", err)
+	select {
+	case err := <-ended:
+		if !errors.Is(err, store.ErrFenced) {
+			t.Errorf("the instance that lost its shard ended with %v, want ErrFenced", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the instance that lost its shard writes on")
 	}
 	if n := kept.Load(); n != taken.Next || int64(len(Frames(t, second))) != n {
 		t.Errorf("%d batches were kept, %d frames, the claim says %d", n, len(Frames(t, second)), taken.Next)

@@ -23,35 +23,34 @@ BEGIN
   END LOOP;
 END $$;
 
--- drop_partitions drops the weeks that end by an instant and says how many rows that were;
--- a component's latest risk is not forgotten with them. It gives way to long readers.
-CREATE FUNCTION drop_partitions(before bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
-  SET search_path = {schema}, pg_temp SET lock_timeout = '10s' AS $$
+-- drop_partition drops the oldest week that ends by an instant and says how many rows that
+-- were, NULL when there is none; a component's latest risk is not forgotten with them. One
+-- at a time, and giving way to long readers, since writers wait behind a drop that waits.
+CREATE FUNCTION drop_partition(before bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = {schema}, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
   part record;
   n bigint;
-  total bigint := 0;
+  spared bigint := 0;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('telltale partitions'), hashtext('{schema}'));
-  FOR part IN
-    SELECT p.relname AS parent, c.relname AS name, substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''?(-?\d+)''?\)')::bigint AS low,
-      substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''?(-?\d+)''?\)')::bigint AS high
-    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
-    WHERE i.inhparent IN ('frame'::regclass, 'spectrum'::regclass, 'risk'::regclass, 'score'::regclass)
-    ORDER BY 1, 3
-  LOOP
-    CONTINUE WHEN part.high > before;
-    EXECUTE format('SELECT count(*) FROM %I', part.name) INTO n;
-    total := total + n;
-    IF part.parent = 'risk' THEN
-      SELECT count(*) INTO n FROM risk_latest WHERE time >= part.low AND time < part.high;
-      total := total - n;
-    END IF;
-    EXECUTE format('DROP TABLE %I', part.name);
-  END LOOP;
-  RETURN total;
+  SELECT p.relname AS parent, c.relname AS name, b.low, b.high INTO part
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent,
+    LATERAL (SELECT pg_get_expr(c.relpartbound, c.oid) AS text) e,
+    LATERAL (SELECT substring(e.text FROM 'FROM \(''?(-?\d+)''?\)')::bigint AS low, substring(e.text FROM 'TO \(''?(-?\d+)''?\)')::bigint AS high) b
+    WHERE i.inhparent IN ('frame'::regclass, 'spectrum'::regclass, 'risk'::regclass, 'score'::regclass) AND b.high <= before
+    ORDER BY b.low, p.relname LIMIT 1;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  EXECUTE format('SELECT count(*) FROM %I', part.name) INTO n;
+  IF part.parent = 'risk' THEN
+    SELECT count(*) INTO spared FROM risk_latest WHERE time >= part.low AND time < part.high;
+  END IF;
+  EXECUTE format('DROP TABLE %I', part.name);
+  RETURN n - spared;
 END $$;
-REVOKE ALL ON FUNCTION make_partitions(bigint), drop_partitions(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION make_partitions(bigint), drop_partition(bigint) FROM PUBLIC;
 
 -- The same with times that people read.
 CREATE VIEW risk_at AS SELECT to_timestamp(time / 1e9) AS at, * FROM risk;

@@ -25,15 +25,15 @@ SELECT {timescale}.add_continuous_aggregate_policy('risk_hourly', start_offset =
 CREATE OR REPLACE FUNCTION make_partitions(at bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
 BEGIN -- the extension makes its chunks by itself
 END $$;
-CREATE OR REPLACE FUNCTION drop_partitions(before bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
-  SET search_path = {schema}, pg_temp SET lock_timeout = '10s' AS $$
+CREATE OR REPLACE FUNCTION drop_partition(before bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = {schema}, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
   parent text;
 BEGIN
   FOREACH parent IN ARRAY ARRAY['frame', 'spectrum', 'risk', 'score'] LOOP
     PERFORM {timescale}.drop_chunks(parent::regclass, older_than => before);
   END LOOP;
-  RETURN 0; -- what the extension drops it does not count
+  RETURN NULL; -- what the extension drops at once it does not count
 END $$;
 CREATE VIEW risk_at AS SELECT to_timestamp(time / 1e9) AS at, * FROM risk;
 CREATE VIEW feature_at AS
