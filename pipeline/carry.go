@@ -55,7 +55,7 @@ func (b brought) by(r asset.Reading) bool {
 	return b.Time == r.Time.UnixNano() && len(b.Signals) > 0 && !slices.ContainsFunc(b.Signals, func(s string) bool { return !slices.Contains(signals(Arrival{Reading: r}), s) })
 }
 
-// of is r without the waves and points that were refused the first time.
+// of is r without the waves, features and points that were refused the first time.
 func (b brought) of(r asset.Reading) asset.Reading {
 	if len(b.Signals) == 0 {
 		return r // carried by a version that did not name them
@@ -63,6 +63,7 @@ func (b brought) of(r asset.Reading) asset.Reading {
 	if r.Wave != nil && !slices.Contains(b.Signals, r.Wave.Channel) {
 		r.Wave = nil
 	}
+	r.Features = slices.DeleteFunc(slices.Clone(r.Features), func(f asset.Features) bool { return !slices.Contains(b.Signals, computed(f)) })
 	r.Points = slices.DeleteFunc(slices.Clone(r.Points), func(p asset.Point) bool { return !slices.Contains(b.Signals, p.Metric) })
 	return r
 }

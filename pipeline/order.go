@@ -81,7 +81,7 @@ func signals(a Arrival) []string {
 		out = append(out, w.Channel)
 	}
 	for _, f := range a.Reading.Features {
-		out = append(out, "features:"+f.Channel+f.End.UTC().Format(time.RFC3339Nano))
+		out = append(out, computed(f))
 	}
 	for _, p := range a.Reading.Points {
 		out = append(out, p.Metric)
@@ -90,6 +90,11 @@ func signals(a Arrival) []string {
 		out = append(out, "event:"+strings.Join([]string{e.Kind, e.Component, e.Code, e.Text}, "/"))
 	}
 	return out
+}
+
+// computed names the features of a window.
+func computed(f asset.Features) string {
+	return "features:" + f.Channel + "/" + f.End.UTC().Format(time.RFC3339Nano)
 }
 
 // repeats reports whether a reading brings nothing that is not in known. Waves and

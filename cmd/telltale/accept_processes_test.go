@@ -9,8 +9,10 @@ import (
 	"net/http"
 	neturl "net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -100,6 +102,7 @@ func TestAcceptProcessesShareATopic(t *testing.T) {
 	all[1].stop()
 	all[2].stop()
 	page.stop()
+	movedOn(t, page)
 
 	ref := filepath.Join(t.TempDir(), "one.db")
 	if err := farm.run(t.Context(), ref, nil, nil); err != nil {
@@ -120,6 +123,37 @@ func TestAcceptProcessesShareATopic(t *testing.T) {
 		same(t, what, got[what], want[what])
 	}
 	t.Logf("%d frames, %d risks, %d alerts, %d orders", len(got["frames"]), len(got["risks"]), len(got["alerts"]), len(got["orders"]))
+}
+
+// movedOn looks at the positions as an operator does, and moves a partition.
+func movedOn(t *testing.T, s *collector) {
+	t.Helper()
+	positions := func(args ...string) (rows []struct{ Partition, Epoch, Next, Low int64 }) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), s.cmd.Path, append([]string{"store", "positions", "-c", s.file}, args...)...) //nolint:gosec // the tester's own
+		cmd.Env = append(os.Environ(), s.env...)
+		out, err := cmd.Output()
+		if err == nil && len(out) > 0 {
+			err = json.Unmarshal(out, &rows)
+		}
+		if err != nil {
+			t.Fatalf("store positions %v: %v: %s", args, err, out)
+		}
+		return rows
+	}
+	before := positions("--json")
+	total := int64(0)
+	for _, p := range before {
+		total += p.Next
+	}
+	if len(before) != 6 || total == 0 {
+		t.Fatalf("positions %+v", before)
+	}
+	at := before[3]
+	positions("--partition", strconv.FormatInt(at.Partition, 10), "--to", strconv.FormatInt(at.Next+5, 10))
+	if after := positions("--json")[3]; after.Next != at.Next+5 || after.Low != at.Next+5 || after.Epoch != at.Epoch+1 {
+		t.Errorf("moved from %+v to %+v", at, after)
+	}
 }
 
 // processFarm is ten days of six turbines with faults, as they are once they have been sent,

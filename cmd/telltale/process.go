@@ -113,7 +113,7 @@ func (p *processor) follow(ctx context.Context, a *kafka.Assigned) {
 }
 
 func (p *processor) work(ctx context.Context, a *kafka.Assigned) error {
-	if err := sameLayout(ctx, p.db, fmt.Sprintf("%d of topic %s", a.Of, a.Topic)); err != nil {
+	if err := sameLayout(ctx, p.db, layoutOf(a.Of, a.Topic)); err != nil {
 		return err
 	}
 	shard := int32(a.Partition) //nolint:gosec // Kafka's own
@@ -125,12 +125,17 @@ func (p *processor) work(ctx context.Context, a *kafka.Assigned) error {
 	if err != nil {
 		return err
 	}
-	p.log.Info("partition is ours", "partition", a.Partition, "epoch", at.Epoch, "next", at.Next>>20, "through", at.Through)
+	p.log.Info("partition is ours", "partition", a.Partition, "epoch", at.Epoch, "next", kafka.Offset(at.Next), "through", at.Through)
 	stop := a.Start(ctx, at.Low, at.Next == 0)
 	defer stop()
 	edge := ingest.NewEdge(a, p.intake.edge(p.intake.entries[0], p.conf.Source))
 	f := pipeline.Flow{Source: edge, Keeper: endingKeeper{p.db, ctx, lastWrite}, Shards: []*pipeline.Shard{sh}, Batch: p.batch, Kept: p.kept}
 	return f.Run(ctx)
+}
+
+// layoutOf names the shards of a store that processes share.
+func layoutOf(partitions int, topic string) string {
+	return fmt.Sprintf("%d of topic %s", partitions, topic)
 }
 
 // kept counts what was committed; who shows it reads the store.

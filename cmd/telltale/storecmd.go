@@ -12,11 +12,11 @@ import (
 
 func storeCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "store", Short: "The PostgreSQL store: its roles and its schema",
+		Use: "store", Short: "The PostgreSQL store: its roles, its schema, where it stands",
 		Example: "  telltale store roles | psql -d telltale\n  telltale store migrate --url postgres://owner@db.example.org/telltale",
-		Args:    exactly("roles|migrate"), RunE: unknownVerb,
+		Args:    exactly("roles|migrate|positions"), RunE: unknownVerb,
 	}
-	c.AddCommand(storeRolesCommand(), storeMigrateCommand())
+	c.AddCommand(storeRolesCommand(), storeMigrateCommand(), storePositionsCommand())
 	return c
 }
 

@@ -19,6 +19,13 @@ func Position(offset int64, n int) int64 { return offset<<positionBits + int64(n
 
 const positionBits = 20
 
+// Offset is the message that a position lies in.
+func Offset(position int64) int64 { return position >> positionBits }
+
+// PartitionOf is where an asset lives in a topic of n partitions: where Kafka's own clients
+// put its key.
+func PartitionOf(id asset.ID, n int) int { return partitioner(n)(string(id)) }
+
 // Member takes part in a consumer group for a reader that keeps its positions itself, in
 // the transaction of what was read. What the group hears of them is for tools that show lag.
 type Member struct{ source *Source }
@@ -62,7 +69,7 @@ type Assigned struct {
 // reading goes on until stop has returned.
 func (a *Assigned) Start(ctx context.Context, position int64, first bool) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	a.from, a.p.next = position, position>>positionBits
+	a.from, a.p.next = position, Offset(position)
 	if first {
 		a.from, a.p.next = 0, a.p.s.opt.start()
 	}
@@ -99,7 +106,7 @@ func (a *Assigned) Next(ctx context.Context) (asset.Reading, asset.Position, err
 func (a *Assigned) Ack(p asset.Position) {
 	a.p.s.mu.Lock()
 	defer a.p.s.mu.Unlock()
-	a.p.acked = max(a.p.acked, p.Offset>>positionBits)
+	a.p.acked = max(a.p.acked, Offset(p.Offset))
 }
 
 // partitionCount is how many partitions a member's topic has; 0 for a source that reads

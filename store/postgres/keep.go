@@ -143,8 +143,7 @@ func (s *Store) keepAll(ctx context.Context, tx *pgx.Conn, b *pgx.Batch, fx *pip
 		}
 	}
 	for _, e := range fx.Events {
-		b.Queue("INSERT INTO twin_event (asset, time, kind, payload) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-			clean(string(e.Asset)), e.Time.UnixNano(), clean(e.Kind), clean(e.Payload))
+		queueEvent(b, e)
 	}
 	for _, name := range slices.Sorted(maps.Keys(fx.Counts)) {
 		b.Queue("INSERT INTO counter AS c (shard, name, n) VALUES ($1, $2, $3) ON CONFLICT (shard, name) DO UPDATE SET n = c.n + excluded.n",
