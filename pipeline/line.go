@@ -208,16 +208,13 @@ func (l *line) low() (int64, bool) {
 	for _, a := range l.order.pending {
 		see(a.From)
 	}
-	for from := range l.waiting {
-		see(max(from, l.first)) // of a source that counts anew they will come after it
-	}
 	for _, c := range l.cutters {
 		for _, b := range c.froms {
 			see(b.from)
 		}
 		if c.awaited != nil {
 			for _, from := range c.awaited.Froms {
-				see(max(from, l.first))
+				see(max(from, l.first)) // of a source that counts anew they will come after it
 			}
 		}
 	}
