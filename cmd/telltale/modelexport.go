@@ -179,6 +179,9 @@ func (e *trainingExport) write(ctx context.Context) (trainingNote, error) {
 func (e *trainingExport) open(ctx context.Context) (store.Store, error) {
 	path := runPath(e.from)
 	if _, err := os.Stat(path); err != nil {
+		if _, err := os.Stat(storePath(e.from)); err != nil && !isURL(e.from) {
+			return nil, fmt.Errorf("%s holds neither run.db of a backtest nor telltale.db of a service: %w", e.from, err)
+		}
 		return openService(ctx, e.from)
 	}
 	db, err := openFile(ctx, path, nil)

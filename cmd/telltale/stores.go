@@ -113,7 +113,7 @@ func openService(ctx context.Context, place string) (store.Store, error) {
 	}
 	path := storePath(place)
 	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("no service has written to %s: name its data folder, or the address of its store: %w", place, err)
+		return nil, fmt.Errorf("no service has written to %s: name its data folder, or the address of its store, with --data: %w", place, err)
 	}
 	return openFile(ctx, path, nil)
 }
