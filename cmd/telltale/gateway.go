@@ -69,17 +69,18 @@ func gatewayOnce(ctx context.Context, w *works, conf *config, log *slog.Logger, 
 		return err
 	}
 	defer s.Close() //nolint:errcheck // everything accepted is on disk already
-	out, err := openBackbone(ctx, c, log)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
 	letters, err := ingest.OpenLetters(filepath.Join(conf.Data, "rejected"), 0)
 	if err != nil {
 		return err
 	}
 	defer letters.Close() //nolint:errcheck // each letter is written when it is put
-	g := &gateway{spool: s, out: out, ids: w.ids, log: log, letters: letters}
+	g := &gateway{spool: s, ids: w.ids, log: log, letters: letters}
+	out, err := openBackbone(ctx, c, g.lost)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	g.out = out
 	var next int64
 	through := s.Newest()
 	if c.Features != nil {
@@ -243,11 +244,7 @@ func (g *gateway) drain(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		if err := g.pass(ctx); err != nil && ctx.Err() == nil {
-			if old := g.away.Load(); old == nil || fullText(errors.New(*old)) != fullText(err) {
-				g.log.Warn("nothing is passed on", "error", oneLine(err), "records waiting", g.spool.Status().Records)
-			}
-			text := oneLine(err)
-			g.away.Store(&text)
+			g.lost(err)
 			if !g.pause.Wait(ctx) {
 				break
 			}
@@ -256,6 +253,15 @@ func (g *gateway) drain(ctx context.Context) error {
 		g.pause.Reset()
 	}
 	return nil
+}
+
+// lost notes why nothing is passed on: an attempt tells as soon as it meets it, and goes on
+// trying. What it says of each partition, and each time, is one piece of news.
+func (g *gateway) lost(err error) {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	if old := g.away.Swap(&first); old == nil {
+		g.log.Warn("nothing is passed on", "error", first, "records waiting", g.spool.Status().Records)
+	}
 }
 
 // pass waits for a batch and passes it on.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 
 	"github.com/telltale-iot/telltale/ingest"
@@ -18,9 +17,8 @@ type closingBackbone interface {
 }
 
 // openBackbone makes the one that the configuration names; it connects when there is
-// something to send.
-func openBackbone(ctx context.Context, c gatewayConfig, log *slog.Logger) (closingBackbone, error) {
-	lost := func(err error) { log.Warn("cluster", "error", err) }
+// something to send. lost hears of what goes wrong meanwhile.
+func openBackbone(ctx context.Context, c gatewayConfig, lost func(error)) (closingBackbone, error) {
 	if c.Kinesis != nil {
 		p, err := kinesis.NewProducer(ctx, kinesis.ProducerOptions{Produce: *c.Kinesis, Lost: lost})
 		if err != nil {
