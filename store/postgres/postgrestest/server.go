@@ -178,10 +178,10 @@ func freePort() (int, error) {
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
-// program is one of PostgreSQL's, in a process group of its own.
+// program is one of PostgreSQL's, in a process group of its own. It ends with this process.
 func (s *Server) program(name string, args ...string) *exec.Cmd {
 	c := exec.Command(filepath.Join(s.bin, name), args...) //nolint:noctx,gosec // it ends with its test
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: credential(), Setpgid: true}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: credential(), Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	c.Dir = s.dir
 	c.Env = append(os.Environ(), "PGPASSWORD="+password, "LC_ALL=C")
 	return c
