@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -97,17 +98,26 @@ func (p *processor) notReady() []string {
 	return reasons
 }
 
-// follow works on a partition while it is ours.
+// follow works on a partition while it is ours. One that was claimed meanwhile, by a process
+// that did not know yet or by an operator who moved it, is claimed again: the group's word
+// is the newest.
 func (p *processor) follow(ctx context.Context, a *kafka.Assigned) {
-	err := p.work(ctx, a)
-	switch {
-	case err == nil, errors.Is(err, context.Canceled):
-	case errors.Is(err, store.ErrFenced):
+	wait := ingest.Backoff{First: time.Second, Last: 10 * time.Second}
+	for {
+		err := p.work(ctx, a)
+		switch {
+		case ctx.Err() != nil || err == nil:
+			return
+		case !errors.Is(err, store.ErrFenced):
+			select {
+			case p.ended <- fmt.Errorf("%s-%d: %w", a.Topic, a.Partition, err):
+			default: // it ends already
+			}
+			return
+		}
 		p.log.Warn("partition was taken over: what was under way is left to who has it", "partition", a.Partition)
-	default:
-		select {
-		case p.ended <- fmt.Errorf("%s-%d: %w", a.Topic, a.Partition, err):
-		default: // it ends already
+		if !wait.Wait(ctx) {
+			return
 		}
 	}
 }
@@ -121,7 +131,7 @@ func (p *processor) work(ctx context.Context, a *kafka.Assigned) error {
 	if err != nil {
 		return err
 	}
-	sh, err := pipeline.NewShard(shard, at.Epoch, at.Next, p.plant(), p.w.scorer, func(id asset.ID) (map[string][]byte, error) { return p.db.Parts(ctx, id) })
+	sh, err := pipeline.NewShard(shard, at.Epoch, at.Next, p.w.plant(), p.w.scorer, func(id asset.ID) (map[string][]byte, error) { return p.db.Parts(ctx, id) })
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func storePositionsCommand() *cobra.Command {
 		Use: "positions -c FILE [--partition N --to OFFSET]", Short: "Where the processes of a topic stand, or move one partition on",
 		Long: "Lists each partition with the offset of the next message and of the oldest that an open window needs. With --to\n" +
 			"a partition goes on at that offset, past data that is gone: the history of its assets then says so. The process\n" +
-			"that has the partition stops working on it; restart it.",
+			"that has the partition notices with its next commit, or at the next start.",
 		Example: "  telltale store positions -c telltale.yaml\n  telltale store positions -c telltale.yaml --partition 3 --to 1204881", Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if path == "" {

@@ -88,7 +88,7 @@ func (s *Source) work(over context.Context, of *kafka.Generation) {
 				readers.Go(func() { p.run(ctx) })
 				continue
 			}
-			p.among, p.queue = among, make(chan item, s.opt.Queue)
+			p.among = among
 			readers.Go(func() { s.follow(ctx, &Assigned{Topic: topic, Partition: a.ID, Of: among, p: p}) })
 		}
 	}

@@ -54,7 +54,8 @@ func (m *Member) Partitions() []Partition { return m.source.Partitions() }
 func (m *Member) Close() { m.source.Close() }
 
 // Assigned is a partition for the time of one generation. It is a pipeline.Source whose
-// positions are as Position says. Start comes first; Next is used by one goroutine.
+// positions are as Position says. Start comes first, and may come again once what it began
+// has stopped; Next is used by one goroutine.
 type Assigned struct {
 	Topic     string
 	Partition int
@@ -69,6 +70,7 @@ type Assigned struct {
 // reading goes on until stop has returned.
 func (a *Assigned) Start(ctx context.Context, position int64, first bool) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	a.p.queue, a.p.in = make(chan item, a.p.s.opt.Queue), &inflater{limit: a.p.s.opt.MaxBytes}
 	a.from, a.p.next = position, Offset(position)
 	if first {
 		a.from, a.p.next = 0, a.p.s.opt.start()
