@@ -30,6 +30,10 @@ type WaveCodec struct {
 // filled up with a frame that decompressors skip.
 const mostPacked = 32
 
+// mostBlock is what one block of zstd may hold (RFC 8878). The decompressor looks at the
+// size of its frame only after a block, for which there has to be room.
+const mostBlock = 128 << 10
+
 // skippable begins a frame that decompressors skip; its length follows.
 const skippable = 0x184D2A50
 
@@ -98,9 +102,9 @@ func (c *WaveCodec) unpack(dst []int16, body []byte, n int, order byte, channel 
 			panic("ingest: " + err.Error()) // the options are constants
 		}
 	})
-	planes := c.plane(2 * n)
+	planes := c.plane(2*n + mostBlock)
 	defer c.planes.Put(planes)
-	out, err := c.reader.DecodeAll(body, (*planes)[:0:2*n])
+	out, err := c.reader.DecodeAll(body, (*planes)[:0])
 	if err != nil {
 		return nil, refuse(Undecodable, channel, "packed counts: %v", err)
 	}
