@@ -1,0 +1,95 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/telltale-iot/telltale/internal/powerloss"
+	"github.com/telltale-iot/telltale/store/storetest"
+)
+
+// powerTrial keeps batches, one after another, in a store that was opened and then changed
+// by a statement, if there is one.
+func powerTrial(change string) powerloss.Trial {
+	open := func(dir string) (*Store, error) {
+		return Open(context.Background(), filepath.Join(dir, "telltale.db"), Options{Plan: storetest.Plan})
+	}
+	return powerloss.Trial{
+		Changes: 12000,
+		Write: func(dir string) error {
+			s, err := open(dir)
+			if err != nil {
+				return err
+			}
+			if change != "" {
+				if err := s.exec(context.Background(), change); err != nil {
+					return err
+				}
+			}
+			c, err := s.Claim(context.Background(), 0)
+			if err != nil {
+				return err
+			}
+			for k := c.Next + 1; ; k++ {
+				if err := s.Keep(context.Background(), storetest.OrderingBatch(c.Epoch, k)); err != nil {
+					return err
+				}
+				fmt.Println("kept", k)
+			}
+		},
+		Check: func(dir string, said []string) error {
+			var acknowledged int64
+			for _, line := range said {
+				_, _ = fmt.Sscanf(line, "kept %d", &acknowledged) // the newest is the last
+			}
+			s, err := open(dir)
+			if err != nil {
+				return err
+			}
+			defer s.Close() //nolint:errcheck // a copy
+			return checkPowerLoss(s, acknowledged)
+		},
+	}
+}
+
+// checkPowerLoss wants a sound file with a prefix of what was kept, of all that was
+// acknowledged at least.
+func checkPowerLoss(s *Store, acknowledged int64) error {
+	ctx := context.Background()
+	var sound string
+	if err := s.row(ctx, "PRAGMA integrity_check", nil, &sound); err != nil || sound != "ok" {
+		return fmt.Errorf("the file is not sound: %s, %w", sound, err)
+	}
+	c, err := s.Claim(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if c.Next < acknowledged {
+		return fmt.Errorf("position %d, but %d was acknowledged", c.Next, acknowledged)
+	}
+	return storetest.Prefix(ctx, s, c.Next)
+}
+
+func TestPowerLoss(t *testing.T) {
+	if err := powerTrial("").Run(t); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is not synced at each commit is lost with the power; what is not synced at all may
+// tear the file.
+func TestPowerLossIsFoundWithoutSync(t *testing.T) {
+	for _, level := range []string{"NORMAL", "OFF"} {
+		t.Run(level, func(t *testing.T) {
+			trial := powerTrial("PRAGMA synchronous = " + level)
+			trial.Cuts = 50
+			err := trial.Run(t)
+			if err == nil {
+				t.Fatal("nothing was lost")
+			}
+			t.Log(err)
+		})
+	}
+}
