@@ -26,17 +26,23 @@ type Disk struct {
 
 	mu   sync.Mutex // guards what follows, and what files and folders hold
 	left int        // changes and syncs until the power goes; below 0: it stays
+	of   func(change string) bool
 	out  bool
 	at   string // what was under way then
 }
 
-// Mount serves at point what is in the folder from, all of it synced. The power goes after
-// so many changes and syncs, in the middle of the last; 0: by Cut alone.
+// Moment is when the power goes: in the middle of the change or sync of that number.
+type Moment struct {
+	Change int                      // 1 is the first; 0: the power goes by Cut alone
+	Of     func(change string) bool // which are counted, as At names them; nil: all
+}
+
+// Mount serves at point what is in the folder from, all of it synced.
 //
 // A process that maps files of the disk into memory has to be another one than that which
 // called Mount: a page that is missing would stop the goroutines that have to bring it.
-func Mount(from, point string, after int) (*Disk, error) {
-	d := &Disk{left: after - 1}
+func Mount(from, point string, cut Moment) (*Disk, error) {
+	d := &Disk{left: cut.Change - 1, of: cut.Of}
 	var err error
 	if d.root, err = d.load(from); err != nil {
 		return nil, err
@@ -119,10 +125,12 @@ func (d *Disk) change(op, name string) (struck bool, errno syscall.Errno) {
 	if d.out {
 		return false, syscall.EIO
 	}
-	if d.left == 0 {
-		d.out, d.at = true, op+" "+name
+	if what := op + " " + name; d.of == nil || d.of(what) {
+		if d.left == 0 {
+			d.out, d.at = true, what
+		}
+		d.left = max(d.left-1, -1)
 	}
-	d.left = max(d.left-1, -1)
 	return d.out, 0
 }
 

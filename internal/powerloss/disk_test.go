@@ -9,10 +9,10 @@ import (
 )
 
 // mounted is a disk at a folder, unmounted in the end.
-func mounted(t *testing.T, after int) (*Disk, string) {
+func mounted(t *testing.T, cut Moment) (*Disk, string) {
 	t.Helper()
 	point := t.TempDir()
-	d, err := Mount(t.TempDir(), point, after)
+	d, err := Mount(t.TempDir(), point, cut)
 	if err != nil {
 		t.Skip("no power to cut without FUSE and the right to mount it: ", err)
 	}
@@ -56,7 +56,7 @@ func syncFolder(t *testing.T, dir string) {
 
 // What was synced survives each cut; what was not is there, is not, and is there in part.
 func TestWhatSurvives(t *testing.T) {
-	d, dir := mounted(t, 0)
+	d, dir := mounted(t, Moment{})
 	old, young := bytes.Repeat([]byte("o"), 3*4096), bytes.Repeat([]byte("y"), 4096)
 	write(t, filepath.Join(dir, "a"), old, 0, true)
 	write(t, filepath.Join(dir, "renamed"), old, 0, true)
@@ -115,7 +115,7 @@ func TestWhatSurvives(t *testing.T) {
 
 // The change in which the power goes fails, and what is synced later does not count.
 func TestThePowerGoesInAChange(t *testing.T) {
-	d, dir := mounted(t, 2) // create, write
+	d, dir := mounted(t, Moment{Change: 2}) // create, write
 	f, err := os.Create(filepath.Join(dir, "a"))
 	if err != nil {
 		t.Fatal(err)

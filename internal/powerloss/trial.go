@@ -18,7 +18,11 @@ import (
 type Trial struct {
 	Cuts    int // default TELLTALE_CUTS, or 8
 	Changes int // and syncs, at most, before the power goes
-	Lives   int // after which it begins again with an empty disk; default 10
+	// Rare are changes that few would hit: every second life counts them alone, to RareChanges
+	// at most. Nil: there are none.
+	Rare        func(change string) bool
+	RareChanges int
+	Lives       int // after which it begins again with an empty disk; default 10
 	// Write runs in a child, which is the test once more, until the disk fails. It prints a
 	// line when it is told that something is durable.
 	Write func(dir string) error
@@ -57,8 +61,8 @@ func (x Trial) Run(t *testing.T) error {
 			disk, said = t.TempDir(), nil
 		}
 		left := t.TempDir()
-		after := 1 + rng.IntN(max(x.Changes>>(2*rng.IntN(4)), 1)) // often at the beginning
-		lines, at, err := life(t, disk, left, after, rng)
+		when := x.moment(rng, cut)
+		lines, at, err := life(t, disk, left, when, rng)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +73,7 @@ func (x Trial) Run(t *testing.T) error {
 			t.Fatal(err)
 		}
 		if err := x.Check(copied, said); err != nil {
-			return fmt.Errorf("cut %d, in change %d (%s): %w", cut, after, at, err)
+			return fmt.Errorf("cut %d, in change %d (%s): %w", cut, when.Change, at, err)
 		}
 		if err := errors.Join(os.RemoveAll(copied), os.RemoveAll(disk)); err != nil {
 			t.Fatal(err)
@@ -80,6 +84,14 @@ func (x Trial) Run(t *testing.T) error {
 	return nil
 }
 
+// moment is often at the beginning.
+func (x Trial) moment(rng *rand.Rand, cut int) Moment {
+	if x.Rare != nil && cut%2 == 1 {
+		return Moment{1 + rng.IntN(x.RareChanges), x.Rare}
+	}
+	return Moment{Change: 1 + rng.IntN(max(x.Changes>>(2*rng.IntN(4)), 1))}
+}
+
 // kind is what was under way, without the part of a file's name that is a number.
 func kind(at string) string {
 	op, name, _ := strings.Cut(at, " ")
@@ -87,13 +99,13 @@ func kind(at string) string {
 }
 
 // life runs the program on what is in from until the power goes, and saves what is left.
-func life(t *testing.T, from, left string, after int, rng *rand.Rand) (said []string, at string, err error) {
+func life(t *testing.T, from, left string, when Moment, rng *rand.Rand) (said []string, at string, err error) {
 	t.Helper()
 	point := filepath.Join(t.TempDir(), "disk")
 	if err := os.MkdirAll(point, 0o700); err != nil {
 		return nil, "", err
 	}
-	d, err := Mount(from, point, after)
+	d, err := Mount(from, point, when)
 	if err != nil {
 		t.Skip("no power to cut without FUSE and the right to mount it: ", err)
 	}
