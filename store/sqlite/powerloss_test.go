@@ -18,7 +18,7 @@ func powerTrial(change string) powerloss.Trial {
 		return Open(context.Background(), filepath.Join(dir, "telltale.db"), Options{Plan: storetest.Plan})
 	}
 	return powerloss.Trial{
-		Changes: 12000,
+		Changes: 6000,
 		Rare: func(change string) bool { // syncs, and what a checkpoint does
 			return change != "write telltale.db-wal" && !strings.HasSuffix(change, "-shm")
 		},
@@ -64,8 +64,11 @@ func powerTrial(change string) powerloss.Trial {
 func checkPowerLoss(s *Store, acknowledged int64) error {
 	ctx := context.Background()
 	var sound string
-	if err := s.row(ctx, "PRAGMA integrity_check", nil, &sound); err != nil || sound != "ok" {
-		return fmt.Errorf("the file is not sound: %s, %w", sound, err)
+	if err := s.row(ctx, "PRAGMA integrity_check(1)", nil, &sound); err != nil {
+		return err
+	}
+	if sound != "ok" {
+		return fmt.Errorf("the file is not sound: %s", sound)
 	}
 	c, err := s.Claim(ctx, 0)
 	if err != nil {
