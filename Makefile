@@ -16,6 +16,7 @@ GOLANGCI := build/tools/golangci-lint
 TAGS     := accept,browser
 SEEDS    ?= # of simulate-faults, default 10000; of farm-proof, default 3
 EXECS    ?= 1e7
+CUTS     ?= 200
 SETS     ?= # of test-data, a regular expression; empty: all
 TESTFLAGS ?=
 IMAGE    ?= build/image/telltale.tar
@@ -24,7 +25,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 SOURCES  = $(shell git ls-files -co --exclude-standard '*.go')
 
 .PHONY: build onnxruntime demo test unit portable vet format arch check generated lint fmt tools \
-	accept test-integration test-protocols test-data test-crash test-sap simulate-faults farm-proof fuzz train-data shipped shipped-models test-exports web rootfs image test-install test-deploy bench bench-features bench-models clean help
+	accept test-integration test-protocols test-data test-crash test-power test-sap simulate-faults farm-proof fuzz train-data shipped shipped-models test-exports web rootfs image test-install test-deploy bench bench-features bench-models clean help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -103,6 +104,9 @@ test-data: build ## acceptance on the folder of dataset folders named by TELLTAL
 
 test-crash: onnxruntime ## kills, full disks and restarts
 	go test -race -count=1 $(TESTFLAGS) -run 'Kill|Crash|DiskFull|Torn|Restart' ./pipeline ./store/... ./workorders/... ./ingest/...
+
+test-power: ## CUTS losses of power of the embedded store, the spool and the journal (needs root and /dev/fuse): docs/faults.md
+	TELLTALE_CUTS=$(CUTS) go test -count=1 -timeout 0 -v $(TESTFLAGS) -run '^TestPowerLoss' ./store/sqlite ./ingest/spool
 
 fuzz: ## EXECS damaged messages through each decoder: no panic, no hang, no memory beyond 64 times the input
 	TELLTALE_EXECS=$(EXECS) go test -count=1 -timeout 0 -v $(TESTFLAGS) -run '^TestMutations$$' ./ingest/...

@@ -17,6 +17,7 @@ import (
 
 	"github.com/telltale-iot/telltale/api"
 	"github.com/telltale-iot/telltale/class"
+	"github.com/telltale-iot/telltale/ingest/spool"
 	"github.com/telltale-iot/telltale/pipeline"
 	"github.com/telltale-iot/telltale/workorders"
 )
@@ -153,7 +154,7 @@ func reload(ctx context.Context, r role, path string, hup <-chan os.Signal, stop
 // openServiceOf makes the service of a configuration: its models, its store. close ends
 // them.
 func openServiceOf(ctx context.Context, w *works, conf *config, shards int, log *slog.Logger) (_ *service, end func(), err error) {
-	if err := os.MkdirAll(conf.Data, 0o750); err != nil {
+	if err := spool.MakeFolder(conf.Data); err != nil {
 		return nil, nil, err
 	}
 	conf.Models.Repository = cmp.Or(conf.Models.Repository, filepath.Join(conf.Data, "models"))

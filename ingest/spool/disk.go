@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -34,7 +35,7 @@ type kept interface {
 
 // openFolder makes the folder and holds it against other processes until release.
 func openFolder(dir string) (*disk, error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := MakeFolder(dir); err != nil {
 		return nil, err
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
@@ -76,6 +77,29 @@ func openFolder(dir string) (*disk, error) {
 		sync:    folder.Sync,
 		release: func() { _ = errors.Join(folder.Close(), lock.Close()) },
 	}, nil
+}
+
+// MakeFolder makes a folder with those above it where they are missing. Their names
+// survive a loss of power, without which nothing in them would.
+func MakeFolder(dir string) error {
+	above := filepath.Dir(dir)
+	if _, err := os.Stat(above); errors.Is(err, fs.ErrNotExist) && above != dir {
+		if err := MakeFolder(above); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	// Also when it was there: who made it may have been killed before this.
+	f, err := os.Open(above) //nolint:gosec // the operator's own folder
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil // it is another's, and so was the making
+	case err != nil:
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // noSpace reports whether an error passes when somebody makes room.

@@ -50,8 +50,8 @@ func Crash(t *testing.T, open Opener, rounds int) {
 	}
 }
 
-// crashBatch is Batch with an alert, which orders work.
-func crashBatch(epoch, k int64) pipeline.Effects {
+// OrderingBatch is Batch with an alert, which orders work.
+func OrderingBatch(epoch, k int64) pipeline.Effects {
 	fx := Batch(epoch, k)
 	fx.Alerts = []asset.Alert{Alert(strconv.FormatInt(k, 10), 2)}
 	return fx
@@ -64,7 +64,7 @@ func writeUntilKilled(t *testing.T, s Store) {
 		t.Fatal(err)
 	}
 	for k := c.Next + 1; ; k++ {
-		if err := s.Keep(t.Context(), crashBatch(c.Epoch, k)); err != nil {
+		if err := s.Keep(t.Context(), OrderingBatch(c.Epoch, k)); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("kept", k)
@@ -109,46 +109,57 @@ func killWriter(t *testing.T, dir string, after time.Duration) int64 {
 // checkPrefix fails unless the store holds exactly the batches 1 to n.
 func checkPrefix(t *testing.T, s Store, n int64) {
 	t.Helper()
+	if err := Prefix(t.Context(), s, n); err != nil {
+		t.Error(err)
+	}
+}
+
+// Prefix returns what differs in a store from one that was given OrderingBatch 1 to n.
+func Prefix(ctx context.Context, s Store, n int64) error {
 	got := map[string]int64{}
-	for _, f := range Frames(t, s) {
+	if err := s.EachFrame(ctx, func(f pipeline.Frame) error {
 		got["frames"]++
 		if v := int64(f.Vectors[0].Values[0]); v != got["frames"] {
-			t.Fatalf("frame %d holds batch %d", got["frames"], v)
+			return fmt.Errorf("frame %d holds batch %d", got["frames"], v)
 		}
+		return nil
+	}); err != nil {
+		return err
 	}
-	if err := s.EachRisk(t.Context(), func(asset.Risk) error { got["risks"]++; return nil }); err != nil {
-		t.Fatal(err)
+	if err := s.EachRisk(ctx, func(asset.Risk) error { got["risks"]++; return nil }); err != nil {
+		return err
 	}
-	counts, err := s.Counts(t.Context())
+	counts, err := s.Counts(ctx)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	alerts, err := s.Alerts(t.Context(), store.AlertFilter{})
+	alerts, err := s.Alerts(ctx, store.AlertFilter{})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	orders, err := s.Orders(t.Context(), store.OrderFilter{})
+	orders, err := s.Orders(ctx, store.OrderFilter{})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	events, err := s.TwinEvents(t.Context(), "T01", 0)
+	events, err := s.TwinEvents(ctx, "T01", 0)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	parts, err := s.Parts(t.Context(), "T01")
+	parts, err := s.Parts(ctx, "T01")
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	position := parts["test/position"]
 	got["counted"], got["alerts"], got["orders"], got["events"] = counts["in"], int64(len(alerts)), int64(len(orders)), int64(len(events))
-	if len(position) != 2 || int64(position[0])|int64(position[1])<<8 != n&0xffff {
-		t.Errorf("carried state %v after batch %d", position, n)
+	var wrong []error
+	if position := parts["test/position"]; n > 0 && (len(position) != 2 || int64(position[0])|int64(position[1])<<8 != n&0xffff) {
+		wrong = append(wrong, fmt.Errorf("carried state %v after batch %d", position, n))
 	}
 	for _, what := range []string{"frames", "risks", "counted", "alerts", "orders", "events"} {
 		if got[what] != n {
-			t.Errorf("%d %s after batch %d", got[what], what, n)
+			wrong = append(wrong, fmt.Errorf("%d %s after batch %d", got[what], what, n))
 		}
 	}
+	return errors.Join(wrong...)
 }
 
 // Outage lets strike kill and revive the process behind a store, again and again while
@@ -164,7 +175,7 @@ func Outage(t *testing.T, s Store, rounds int, strike func(round int)) {
 	ended := make(chan error, 1)
 	go func() {
 		for k := c.Next + 1; stop.Load() == 0; k++ {
-			if err := s.Keep(t.Context(), crashBatch(c.Epoch, k)); err != nil {
+			if err := s.Keep(t.Context(), OrderingBatch(c.Epoch, k)); err != nil {
 				ended <- err
 				return
 			}
