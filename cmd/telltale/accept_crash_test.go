@@ -145,6 +145,7 @@ func (c *crash) faultsOf(db *postgrestest.Server, broker *peer, toStore, toBroke
 	}
 	c.faults = []fault{
 		{"database killed", func() { db.Kill(c.t) }, func() { db.Restart(c.t, "fsync=off") }, time.Second},
+		poisoned("orders broken off", "limit_data", `"bytes": 600`, toERP),
 		cut("database cut off", toStore),
 		cut("broker cut off", toBroker),
 	}
@@ -155,7 +156,6 @@ func (c *crash) faultsOf(db *postgrestest.Server, broker *peer, toStore, toBroke
 			poisoned("answers of the database broken off", "limit_data", `"bytes": 1500`, toStore),
 			poisoned("messages broken off", "limit_data", `"bytes": 1500`, toBroker),
 			fault{"page and forwarder killed", func() { c.serve.kill() }, func() {}, 0},
-			poisoned("orders broken off", "limit_data", `"bytes": 600`, toERP),
 			poisoned("database half-open", "timeout", `"timeout": 0`, toStore),
 		)
 	}
