@@ -17,6 +17,8 @@ TAGS     := accept,browser
 SEEDS    ?= # of simulate-faults, default 10000; of farm-proof, default 3
 EXECS    ?= 1e7
 CUTS     ?= 200
+KILLS    ?= # of test-crash, default 12
+READINGS ?= # of test-crash, default 500 a kill, at least 18000
 SETS     ?= # of test-data, a regular expression; empty: all
 TESTFLAGS ?=
 IMAGE    ?= build/image/telltale.tar
@@ -102,8 +104,9 @@ test-data: build ## acceptance on the folder of dataset folders named by TELLTAL
 	go test -count=1 -timeout 10m -v -run '^TestLearnedCracks' ./cmd/telltale; \
 	go test -count=1 -timeout 10m -tags accept -v -run '^TestAcceptFigures' ./cmd/telltale; fi
 
-test-crash: onnxruntime ## kills, full disks and restarts
+test-crash: onnxruntime ## kills, full disks and restarts; KILLS of processes on Apache Kafka and PostgreSQL: docs/crash-tests.md
 	go test -race -count=1 $(TESTFLAGS) -run 'Kill|Crash|DiskFull|Torn|Restart' ./pipeline ./store/... ./workorders/... ./ingest/...
+	TELLTALE_KILLS=$(or $(strip $(KILLS)),12) TELLTALE_READINGS=$(strip $(READINGS)) .ci/crash
 
 test-power: ## CUTS losses of power of the embedded store, the spool and the journal (needs root and /dev/fuse): docs/faults.md
 	TELLTALE_CUTS=$(CUTS) go test -count=1 -timeout 0 -v $(TESTFLAGS) -run '^TestPowerLoss' ./store/sqlite ./ingest/spool

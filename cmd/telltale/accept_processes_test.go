@@ -260,6 +260,9 @@ func left(t *testing.T, db store.Store, cut time.Time) map[string][]string {
 	}
 	for _, a := range alerts {
 		add("alerts", a.Opened, []any{a.ID, a.Asset, a.Component, a.Opened.UTC()})
+		if a.Cleared != nil {
+			add("clears", *a.Cleared, []any{a.ID, a.Cleared.UTC()})
+		}
 	}
 	orders, err := db.Orders(t.Context(), store.OrderFilter{})
 	if err != nil {
@@ -269,6 +272,7 @@ func left(t *testing.T, db store.Store, cut time.Time) map[string][]string {
 		add("orders", o.Created, []any{o.ID, o.Key, o.Alert, o.Asset})
 	}
 	slices.Sort(out["alerts"])
+	slices.Sort(out["clears"])
 	slices.Sort(out["orders"])
 	return out
 }

@@ -74,7 +74,7 @@ func benchCommand() *cobra.Command {
 			"  features  all features of windows of int16 counts: full with one envelope band, merged as without one\n" +
 			"  decode    replay of a dataset folder; MQTT payloads\n" +
 			"  ingest    payloads of every format to readings, raw and packed waveforms with their sizes\n" +
-			"  flow      readings of a simulated farm to committed risks, store included\n" +
+			"  flow      readings of a simulated farm to committed risks, store included; the carried state that this writes\n" +
 			"  store     keeping what such a flow caused; feature rows by the clock, in PostgreSQL too with --postgres\n" +
 			"  gateway   the role while its cluster is away for ten minutes of 200 turbines, and afterwards\n" +
 			"  models    an LSTM alone, through the scorer, and under the load of 2000 assets with 200 swaps\n" +

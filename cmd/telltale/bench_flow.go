@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/telltale-iot/telltale/asset"
@@ -113,7 +114,7 @@ func (b *benchmark) file(what string) func() string {
 }
 
 // flow measures readings to committed risks, with telemetry alone and with
-// waveforms beside it.
+// waveforms beside it, and the carried state that is written for them.
 func (b *benchmark) flow(ctx context.Context) error {
 	for _, c := range []struct {
 		name, unit string
@@ -133,8 +134,26 @@ func (b *benchmark) flow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		m := measured{Stage: "flow", Case: c.name + " state", Unit: "bytes/asset-day", Better: "lower"}
+		if err := b.report(ctx, m, 1, func() (float64, error) {
+			n, err := f.state(ctx, file())
+			return float64(n) / (float64(c.opt.Turbines) * c.opt.Duration.Hours() / 24), err
+		}); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// state is how many bytes of carried state a run writes.
+func (f *farmRun) state(ctx context.Context, path string) (int64, error) {
+	var n atomic.Int64
+	err := f.run(ctx, path, nil, func(fx pipeline.Effects) {
+		for _, part := range fx.State {
+			n.Add(int64(len(part)))
+		}
+	})
+	return n.Load(), err
 }
 
 // store measures keeping the effects of a flow: rows of features and verdicts.

@@ -135,7 +135,7 @@ func (p *processor) work(ctx context.Context, a *kafka.Assigned) error {
 	if err != nil {
 		return err
 	}
-	p.log.Info("partition is ours", "partition", a.Partition, "epoch", at.Epoch, "next", kafka.Offset(at.Next), "through", at.Through)
+	p.log.Info("partition is ours", "partition", a.Partition, "epoch", at.Epoch, "next", kafka.Offset(at.Next), "low", kafka.Offset(at.Low), "through", at.Through)
 	stop := a.Start(ctx, at.Low, at.Next == 0)
 	defer stop()
 	edge := ingest.NewEdge(a, p.intake.edge(p.intake.entries[0], p.conf.Source))
