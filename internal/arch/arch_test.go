@@ -43,6 +43,7 @@ var thirdParty = map[string][]string{
 	"github.com/parquet-go/parquet-go":     {"dataset"},
 	"modernc.org/sqlite":                   {"store"},
 	"github.com/jackc/pgx/v5":              {"store"},
+	"gocloud.dev":                          {"store"},
 	"github.com/yalue/onnxruntime_go":      {"models"},
 	"oras.land/oras-go/v2":                 {"models"},
 	"github.com/opencontainers/image-spec": {"models"},
