@@ -149,6 +149,8 @@ type Options struct {
 	Models  Models  // nil: there are none
 	Sources Sources // nil: there are none, as in a run from files
 
+	Waveforms Waveforms // nil: none are kept
+
 	Token   string // that a change has to bring; empty: see Trusted
 	Trusted bool   // without a token, changes are taken from this machine: it listens on the loopback alone
 

@@ -34,6 +34,10 @@ func (s *server) routes() http.Handler {
 	get("assets/{id}/risks", s.risks)
 	get("assets/{id}/trend", s.trend)
 	get("assets/{id}/spectra", s.spectra)
+	if s.opt.Waveforms != nil {
+		get("assets/{id}/evidence", s.waveforms)
+		mux.Handle("GET /api/v1/assets/{id}/evidence/{key...}", s.timed("assets/{id}/evidence/{key}", http.HandlerFunc(s.waveform)))
+	}
 	get("alerts", s.alerts)
 	get("alerts/{id}", s.alert)
 	get("orders", s.orders)

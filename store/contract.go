@@ -24,6 +24,13 @@ type Exporter interface {
 	Counts(ctx context.Context) (map[string]int64, error)
 }
 
+// Spans is the side of a store that exports use. Both bounds are included and fit in
+// nanoseconds since 1970; the order is that of EachRisk and EachFrame.
+type Spans interface {
+	RisksWithin(ctx context.Context, from, to time.Time, f func(asset.Risk) error) error
+	FramesWithin(ctx context.Context, from, to time.Time, f func(pipeline.Frame) error) error
+}
+
 // Keeping is what a store remembers of a run, and how long.
 type Keeping interface {
 	Facts

@@ -10,12 +10,12 @@ import (
 	"github.com/telltale-iot/telltale/features"
 )
 
-// evidence decides which windows of an asset go out as they were: the first of each
+// evidenceRule decides which windows of an asset go out as they were: the first of each
 // channel, one now and then, and one when something has changed, at most so much at once.
-type evidence struct {
+type evidenceRule struct {
 	opt      gatewayFeatures
 	channels map[string]*watched
-	carried  int // samples that the moment under way takes along
+	room     int // samples that the moment under way may still take along
 }
 
 // watched is one channel's past.
@@ -38,17 +38,17 @@ const (
 // of what modulates.
 func evidenceNames() []string { return []string{"rms", "kurtosis", "envelope_rms"} }
 
-func newEvidence(opt gatewayFeatures) *evidence {
+func newEvidenceRule(opt gatewayFeatures) *evidenceRule {
 	opt.EvidenceEvery = cmp.Or(opt.EvidenceEvery, evidenceEvery)
 	opt.EvidenceChange = cmp.Or(opt.EvidenceChange, evidenceChange)
-	return &evidence{opt: opt, channels: map[string]*watched{}}
+	return &evidenceRule{opt: opt, channels: map[string]*watched{}, room: evidenceSamples}
 }
 
-// moment begins the next reading.
-func (e *evidence) moment() { e.carried = 0 }
+// moment begins the next reading, which takes along as many samples as there is room for.
+func (e *evidenceRule) moment(room int) { e.room = min(room, evidenceSamples) }
 
 // due reports whether the window is to go out. It is asked once for each.
-func (e *evidence) due(w asset.Window, v features.Vector) bool {
+func (e *evidenceRule) due(w asset.Window, v features.Vector) bool {
 	c := e.channels[w.Channel]
 	if c == nil {
 		c = &watched{recent: map[string][]float64{}}
@@ -56,11 +56,11 @@ func (e *evidence) due(w asset.Window, v features.Vector) bool {
 	}
 	since := w.End.Sub(c.sent)
 	changed := c.note(v, e.opt.EvidenceChange, since >= evidenceLeast)
-	if since < e.opt.EvidenceEvery && !changed || e.carried+w.Len() > evidenceSamples {
+	if since < e.opt.EvidenceEvery && !changed || w.Len() > e.room {
 		return false
 	}
 	c.sent = w.End
-	e.carried += w.Len()
+	e.room -= w.Len()
 	return true
 }
 

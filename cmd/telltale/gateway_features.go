@@ -68,7 +68,7 @@ func (x *extraction) plant(shard int32) pipeline.Plant {
 		if err != nil { // works.check has proved that there is none
 			return nil, false
 		}
-		f := &fieldLine{plate: plate, out: &x.out[shard], evidence: newEvidence(x.opt)}
+		f := &fieldLine{plate: plate, out: &x.out[shard], evidence: newEvidenceRule(x.opt)}
 		return &pipeline.Line{
 			Plate: plate, Window: windows(c, plate), Checker: ingest.NewValidator([]asset.Nameplate{plate}, limits(c)),
 			Extractor: fieldExtractor{e, f}, Monitor: f, Twin: noTwin{},
@@ -114,7 +114,7 @@ type fieldLine struct {
 	out      *[]asset.Reading
 	points   []asset.Point    // of the moment under way
 	features []asset.Features // and its windows
-	evidence *evidence
+	evidence *evidenceRule
 	clock    time.Time // of the newest reading that went out
 	saved    time.Time
 }
@@ -139,7 +139,7 @@ func (f *fieldLine) Observe(s *features.Snapshot) []asset.Assessment {
 		*f.out = append(*f.out, r)
 	}
 	f.points, f.features = nil, nil
-	f.evidence.moment()
+	f.evidence.moment(evidenceSamples)
 	return nil
 }
 

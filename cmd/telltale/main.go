@@ -36,6 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		demoCommand(), runCommand(), checkCommand(), backtestCommand(), simulateCommand(), farmProofCommand(), versionCommand(),
 		alertsCommand(),
 		benchCommand(),
+		exportCommand(),
 		featuresCommand(),
 		learnCommand(),
 		modelCommand(),

@@ -131,7 +131,7 @@ func (p *processor) work(ctx context.Context, a *kafka.Assigned) error {
 	if err != nil {
 		return err
 	}
-	sh, err := pipeline.NewShard(shard, at.Epoch, at.Next, p.w.plant(), p.w.scorer, func(id asset.ID) (map[string][]byte, error) { return p.db.Parts(ctx, id) })
+	sh, err := pipeline.NewShard(shard, at.Epoch, at.Next, p.plant(shard), p.w.scorer, func(id asset.ID) (map[string][]byte, error) { return p.db.Parts(ctx, id) })
 	if err != nil {
 		return err
 	}
@@ -151,6 +151,7 @@ func layoutOf(partitions int, topic string) string {
 // kept counts what was committed; who shows it reads the store.
 func (p *processor) kept(fx pipeline.Effects) {
 	p.guard.kept(fx)
+	p.evidence.kept(fx.Shard)
 	for what, n := range fx.Counts {
 		p.counts.WithLabelValues(what).Add(float64(n))
 	}

@@ -180,7 +180,13 @@ func openServiceOf(ctx context.Context, w *works, conf *config, shards int, log 
 	s.retention = cmp.Or(conf.Store.Retention, defaultRetention)
 	s.pollModels = conf.Models.poll()
 	s.status = api.Status{Version: version, Notes: w.shortcomings()}
+	if s.evidence, err = openEvidence(ctx, conf, s.metric, log); err != nil {
+		db.Close() //nolint:errcheck,gosec // nothing was committed
+		use.Close()
+		return nil, nil, err
+	}
 	return s, func() {
+		s.evidence.Close()
 		db.Close() //nolint:errcheck,gosec // everything committed is on disk already
 		use.Close()
 	}, nil

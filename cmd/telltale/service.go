@@ -43,6 +43,8 @@ type service struct {
 	intake *intake      // nil: its source is one of the program's own
 	reach  atomic.Int64 // event time reached, Unix ns
 
+	evidence *evidenceKeeper // nil: windows are not kept
+
 	retention  time.Duration // of event time; 0: for ever
 	pollModels time.Duration // between two looks at the repository; default 5 s
 	token      string        // that changes by the API have to bring
@@ -63,7 +65,7 @@ func newService(w *works, db store.Store, log *slog.Logger) *service {
 // claim takes the shards over and says from which position to read, and which
 // event time was reached.
 func (s *service) claim(ctx context.Context) (shards []*pipeline.Shard, next int64, through time.Time, err error) {
-	shards, next, through, err = claimShards(ctx, s.db, s.shards, s.w.scorer, func(int32) pipeline.Plant { return s.plant() })
+	shards, next, through, err = claimShards(ctx, s.db, s.shards, s.w.scorer, s.plant)
 	if err == nil && !through.IsZero() {
 		s.reach.Store(through.UnixNano())
 	}
@@ -106,13 +108,14 @@ func sameLayout(ctx context.Context, db store.Facts, want string) error {
 	return nil
 }
 
-// plant gives a shard lines whose twins are shown.
-func (s *service) plant() pipeline.Plant {
-	lines := s.w.plant()
+// plant gives a shard lines whose twins are shown and whose windows are kept.
+func (s *service) plant(shard int32) pipeline.Plant {
+	lines, keep := s.w.plant(), s.evidence.of(shard)
 	return func(id asset.ID) (*pipeline.Line, bool) {
 		l, ok := lines(id)
 		if ok {
 			l.View = l.Twin.(*twin.Twin).View // w.line makes no other
+			keep.watch(l)
 		}
 		return l, ok
 	}
@@ -127,6 +130,7 @@ func (s *service) flow(ctx context.Context, src pipeline.Source, shards []*pipel
 // kept shows what was committed.
 func (s *service) kept(ctx context.Context, fx pipeline.Effects) {
 	s.guard.kept(fx)
+	s.evidence.kept(fx.Shard)
 	for what, n := range fx.Counts {
 		s.counts.WithLabelValues(what).Add(float64(n))
 	}
@@ -219,6 +223,9 @@ func (s *service) serve(ctx context.Context, addr string, feed func(context.Cont
 	shown := api.Options{
 		Twins: read, Risks: read, History: read, Alerts: read, Orders: read, Journal: read, Models: read, Token: s.token, Trusted: loopback(l.Addr()), Hub: s.hub, Status: s.now, Metrics: s.metric, NotReady: s.notReady,
 		Page: web.Handler(), Mounts: s.mounts, Log: func(msg string, err error) { s.log.Error(msg, "error", err) },
+	}
+	if s.evidence != nil {
+		shown.Waveforms = waveforms{s.evidence.store}
 	}
 	if s.intake != nil {
 		shown.Sources = s.intake

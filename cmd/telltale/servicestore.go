@@ -84,6 +84,7 @@ func (s *service) retain(ctx context.Context) error {
 			case n > 0:
 				s.log.Info("retention", "before", before, "rows forgotten", n)
 			}
+			s.evidence.prune(ctx, before)
 		}
 		select {
 		case <-ctx.Done():

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/store"
+	"github.com/telltale-iot/telltale/store/evidence"
 	"github.com/telltale-iot/telltale/store/postgres"
 	"github.com/telltale-iot/telltale/store/sqlite"
 )
@@ -22,6 +23,7 @@ type storeConfig struct {
 	PasswordFile       string        `yaml:"password_file,omitempty"`       // default: PGPASSWORD, PGPASSFILE
 	RequireSynchronous bool          `yaml:"require_synchronous,omitempty"` // refuse a server without a synchronous standby
 	Retention          time.Duration `yaml:"retention,omitempty"`           // of event time, in whole weeks; default 8760h
+	Evidence           string        `yaml:"evidence,omitempty"`            // folder or s3:// address of windows that are kept, or none; default DATA/evidence
 }
 
 // defaultRetention is 365 days.
@@ -40,6 +42,9 @@ func (c storeConfig) Validate() error {
 	}
 	if c.Retention != 0 && c.Retention < 7*24*time.Hour {
 		bad = append(bad, fmt.Errorf("retention: %s is not allowed: want at least 168h, a week", c.Retention))
+	}
+	if err := evidence.Check(c.Evidence); err != nil {
+		bad = append(bad, fmt.Errorf("evidence: %q is %w", c.Evidence, err))
 	}
 	return errors.Join(bad...)
 }

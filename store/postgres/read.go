@@ -160,6 +160,17 @@ func (s *Store) EachRisk(ctx context.Context, f func(asset.Risk) error) error {
 	}, "SELECT "+riskList+" FROM risk ORDER BY time, asset, component")
 }
 
+// RisksWithin is EachRisk for the risks within [from, to].
+func (s *Store) RisksWithin(ctx context.Context, from, to time.Time, f func(asset.Risk) error) error {
+	return each(ctx, s.reads, func(r pgx.Rows) error {
+		risk, err := scanRisk(r)
+		if err != nil {
+			return err
+		}
+		return f(risk)
+	}, "SELECT "+riskList+" FROM risk WHERE time BETWEEN $1 AND $2 ORDER BY time, asset, component", from.UnixNano(), to.UnixNano())
+}
+
 // Alerts lists alerts, newest first.
 func (s *Store) Alerts(ctx context.Context, f store.AlertFilter) ([]asset.Alert, error) {
 	var alerts []asset.Alert

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,6 +37,15 @@ func (s *Store) loadSchemas(ctx context.Context) (map[int64][]features.Field, ma
 // vectors' Fields are shared: they must not be changed. It stops at the first
 // error, which it returns.
 func (s *Store) EachFrame(ctx context.Context, f func(pipeline.Frame) error) error {
+	return s.framesBetween(ctx, math.MinInt64, math.MaxInt64, f)
+}
+
+// FramesWithin is EachFrame for the frames within [from, to].
+func (s *Store) FramesWithin(ctx context.Context, from, to time.Time, f func(pipeline.Frame) error) error {
+	return s.framesBetween(ctx, from.UnixNano(), to.UnixNano(), f)
+}
+
+func (s *Store) framesBetween(ctx context.Context, from, to int64, f func(pipeline.Frame) error) error {
 	fields, _, err := s.loadSchemas(ctx)
 	if err != nil {
 		return fmt.Errorf("schemas: %w", err)
@@ -55,7 +65,7 @@ func (s *Store) EachFrame(ctx context.Context, f func(pipeline.Frame) error) err
 		frame.Asset, frame.Time = id, t
 		frame.Vectors = append(frame.Vectors, v)
 		return nil
-	}, "SELECT time, asset, channel, window_s, schema, start, quality, vals, reasons FROM frame ORDER BY time, asset, channel, window_s, schema")
+	}, "SELECT time, asset, channel, window_s, schema, start, quality, vals, reasons FROM frame WHERE time BETWEEN $1 AND $2 ORDER BY time, asset, channel, window_s, schema", from, to)
 	if err != nil || len(frame.Vectors) == 0 {
 		return err
 	}

@@ -113,6 +113,17 @@ func (s *Store) EachRisk(ctx context.Context, f func(asset.Risk) error) error {
 	}, "SELECT "+riskColumns+" FROM risk r ORDER BY r.time, r.asset, r.component")
 }
 
+// RisksWithin is EachRisk for the risks within [from, to].
+func (s *Store) RisksWithin(ctx context.Context, from, to time.Time, f func(asset.Risk) error) error {
+	return s.query(ctx, func(rows *sql.Rows) error {
+		r, err := scanRisk(rows)
+		if err != nil {
+			return err
+		}
+		return f(r)
+	}, "SELECT "+riskColumns+" FROM risk r WHERE r.time BETWEEN ?1 AND ?2 ORDER BY r.time, r.asset, r.component", from.UnixNano(), to.UnixNano())
+}
+
 // Alerts lists alerts, newest first.
 func (s *Store) Alerts(ctx context.Context, f store.AlertFilter) ([]asset.Alert, error) {
 	var alerts []asset.Alert

@@ -273,6 +273,22 @@ func sorted(t *testing.T, s Store) {
 	if !reflect.DeepEqual(frames, want) || !reflect.DeepEqual(risks, want) {
 		t.Errorf("frames %v\nrisks %v\nwant %v", frames, risks, want)
 	}
+	spans, ok := s.(store.Spans)
+	if !ok {
+		t.Fatalf("%T gives no spans", s)
+	}
+	frames, risks = nil, nil
+	from := fx.Frames[len(fx.Frames)-1].Time
+	err := errors.Join(spans.FramesWithin(t.Context(), from, from, func(f pipeline.Frame) error {
+		frames = append(frames, f.Time.Format("15")+" "+string(f.Asset))
+		return nil
+	}), spans.RisksWithin(t.Context(), from, from, func(r asset.Risk) error {
+		risks = append(risks, r.Time.Format("15")+" "+string(r.Asset)+" "+r.Component)
+		return nil
+	}))
+	if day := from.Format("15"); err != nil || !reflect.DeepEqual(frames, []string{day + " T10", day + " T2"}) || len(risks) != 4 || risks[0] != day+" T10 a" {
+		t.Errorf("within the instant %s: frames %v, risks %v, %v", day, frames, risks, err)
+	}
 	stop := errors.New("stop")
 	if err := s.EachRisk(t.Context(), func(asset.Risk) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("EachRisk that was stopped: %v", err)
