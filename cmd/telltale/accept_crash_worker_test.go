@@ -35,7 +35,7 @@ func newWorker(t *testing.T, name, program string, env []string, args ...string)
 	w.start()
 	t.Cleanup(func() {
 		_ = w.cmd.Process.Kill()
-		<-w.ended
+		<-w.ended //nolint:errcheck // it was killed
 		if t.Failed() {
 			all := bytesOf(t, w.log)
 			t.Logf("%s said at last:\n%s", name, all[max(0, len(all)-4000):])
@@ -72,7 +72,7 @@ func (w *worker) kill() (busy bool) {
 	if err := w.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		w.t.Fatal(err)
 	}
-	<-w.ended
+	<-w.ended //nolint:errcheck // it was killed
 	w.start()
 	return busy
 }
@@ -81,7 +81,7 @@ func (w *worker) kill() (busy bool) {
 func (w *worker) mind() {
 	w.t.Helper()
 	select {
-	case <-w.ended:
+	case <-w.ended: //nolint:errcheck // its log says why
 		w.deaths++
 		w.start()
 	default:
