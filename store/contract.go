@@ -62,6 +62,9 @@ type Desk interface {
 	workorders.Outbox
 	Orders(ctx context.Context, f OrderFilter) ([]workorders.Order, error)
 	Order(ctx context.Context, id string) (workorders.Order, error)
+	// Take leases one open order, as Due does; workorders.ErrLeaseLost when it is not open,
+	// or somebody has it.
+	Take(ctx context.Context, id string, now time.Time, lease time.Duration) (workorders.Order, error)
 }
 
 // Facts are what is known of the run, and its end.

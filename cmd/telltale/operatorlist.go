@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -171,10 +172,21 @@ func (s *service) hold(ctx context.Context, alert string) error {
 		if !held || o.Status != workorders.Open || o.Attempts > 0 {
 			continue
 		}
-		if o, err = workorders.Park(o, why); err != nil {
+		o, err := s.db.Take(ctx, o.ID, time.Now(), time.Minute)
+		if errors.Is(err, workorders.ErrLeaseLost) {
+			continue // it is on its way
+		}
+		if err != nil {
 			return err
 		}
-		if err := s.db.Update(ctx, o); err != nil {
+		if o.Attempts == 0 {
+			lease := o.Lease
+			if o, err = workorders.Park(o, why); err != nil {
+				return err
+			}
+			o.Lease = lease // what another one writes meanwhile goes first
+		}
+		if err := s.db.Update(ctx, o); err != nil && !errors.Is(err, workorders.ErrLeaseLost) {
 			return err
 		}
 		s.hub.Publish(api.OrderMessage(o))

@@ -203,6 +203,22 @@ func (m *memory) Due(ctx context.Context, now time.Time, lease time.Duration, n 
 	return due, err
 }
 
+// Take leases one open order that nobody has.
+func (m *memory) Take(ctx context.Context, id string, now time.Time, lease time.Duration) (o workorders.Order, err error) {
+	err = m.write(ctx, func() error {
+		r, ok := m.orders[id]
+		if !ok || r.order.Status != workorders.Open || r.leased.After(now) {
+			return workorders.ErrLeaseLost
+		}
+		r.lease++
+		r.leased = now.Add(lease)
+		o = r.order
+		o.Lease = r.lease
+		return nil
+	})
+	return o, err
+}
+
 // Update writes an order back under its lease.
 func (m *memory) Update(ctx context.Context, o workorders.Order) error {
 	return m.write(ctx, func() error {

@@ -62,6 +62,28 @@ func (s *Store) Due(ctx context.Context, now time.Time, lease time.Duration, n i
 	return due, nil
 }
 
+// Take leases one open order that nobody has.
+func (s *Store) Take(ctx context.Context, id string, now time.Time, lease time.Duration) (o workorders.Order, err error) {
+	err = s.once(ctx, func(ctx context.Context) error {
+		var token int64
+		var body []byte
+		err := s.writes.QueryRow(ctx, "UPDATE work_order SET lease = lease + 1, leased = $1 WHERE id = $2 AND status = 'open' AND leased <= $3 RETURNING lease, body",
+			now.Add(lease).UnixNano(), clean(id), now.UnixNano()).Scan(&token, &body)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return workorders.ErrLeaseLost
+		}
+		if err == nil {
+			err = row.Decode(body, &o)
+			o.Lease = token
+		}
+		return err
+	})
+	if err != nil {
+		return workorders.Order{}, fmt.Errorf("order %s: %w", id, err)
+	}
+	return o, nil
+}
+
 // Update writes an order back and ends its lease. An order that was leased to
 // somebody else since is left alone: workorders.ErrLeaseLost. An order without
 // a lease (an operator's change) is always written, and ends any lease.

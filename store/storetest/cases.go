@@ -216,6 +216,34 @@ func leases(t *testing.T, s Core) {
 	if len(due(now.Add(24*time.Hour))) != 0 {
 		t.Error("a parked order was leased")
 	}
+	if _, err := s.Take(t.Context(), parked.ID, now.Add(24*time.Hour), time.Minute); !errors.Is(err, workorders.ErrLeaseLost) {
+		t.Errorf("a parked order was taken: %v", err)
+	}
+}
+
+func taken(t *testing.T, s Core) {
+	t.Helper()
+	epoch := claim(t, s)
+	keep(t, s, pipeline.Effects{Epoch: epoch, Next: 1, Alerts: []asset.Alert{Alert("a", 2)}})
+	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	o, err := s.Take(t.Context(), "order-a", now, time.Minute)
+	if err != nil || o.Lease == 0 {
+		t.Fatalf("taken: %+v, %v", o, err)
+	}
+	if list, err := s.Due(t.Context(), now, time.Minute, 10); err != nil || len(list) != 0 {
+		t.Errorf("due while it is taken: %v, %v", list, err)
+	}
+	if _, err := s.Take(t.Context(), "order-a", now.Add(59*time.Second), time.Minute); !errors.Is(err, workorders.ErrLeaseLost) {
+		t.Errorf("taken twice: %v", err)
+	}
+	list, err := s.Due(t.Context(), now.Add(time.Minute), time.Minute, 10)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("due when its time is over: %v, %v", list, err)
+	}
+	o.Status = workorders.Parked
+	if err := s.Update(t.Context(), o); !errors.Is(err, workorders.ErrLeaseLost) {
+		t.Errorf("parked while another one sends it: %v", err)
+	}
 }
 
 func thinned(t *testing.T, s Store) {

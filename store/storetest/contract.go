@@ -77,6 +77,7 @@ func RunCore(t *testing.T, open func(t *testing.T, dir string, plan store.Planne
 		"an alert is updated in place":        alerts,
 		"an alert orders once":                orders,
 		"an order is leased to one at a time": leases,
+		"an order is taken from nobody":       taken,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t, t.TempDir(), Plan)) })
 	}
