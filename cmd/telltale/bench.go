@@ -60,6 +60,7 @@ func benchStages() []benchStage {
 		{"scale", (*benchmark).scale},
 		{"physics", (*benchmark).physics},
 		{"pipeline", (*benchmark).pipeline},
+		{"kafka", (*benchmark).throughKafka},
 		{"queries", (*benchmark).queries},
 	}
 }
@@ -85,7 +86,8 @@ func benchCommand() *cobra.Command {
 			"  scale     cost of a sample with 10, 200 and 2000 assets, and what these keep in memory\n" +
 			"  physics   reduced-order models of 200 turbines in time; a step of each law\n" +
 			"  pipeline  200 turbines of three axes at 25.6 kHz: waveforms to risks beside features alone, overload, state;\n" +
-			"            from Kafka and to alerts with --kafka; in PostgreSQL too with --postgres\n" +
+			"            in PostgreSQL too with --postgres\n" +
+			"  kafka     the same turbines by way of a broker, which --kafka names: a backlog, and the time to an alert\n" +
 			"  queries   a value and a month of one feature among --rows rows; in PostgreSQL too with --postgres\n",
 		Example: "  telltale bench\n  telltale bench features flow --json",
 		Args: func(_ *cobra.Command, args []string) error {

@@ -135,12 +135,17 @@ func (t *tally) arrived(ctx context.Context, n int, heap *heapWatch) error {
 	}
 }
 
-// fromKafka measures how fast a backlog of a whole farm is worked off.
-func (b *benchmark) fromKafka(ctx context.Context, at place) error {
+// throughKafka measures the role process on a topic.
+func (b *benchmark) throughKafka(ctx context.Context) error {
 	if b.kafka == "" {
-		fmt.Fprintln(b.stderr, "skipped: turbines from Kafka: no broker named by --kafka")
+		fmt.Fprintln(b.stderr, "skipped: kafka: no broker named by --kafka")
 		return nil
 	}
+	return b.inEach(ctx, b.fromKafka, b.alerts)
+}
+
+// fromKafka measures how fast a backlog of a whole farm is worked off.
+func (b *benchmark) fromKafka(ctx context.Context, at place) error {
 	s, err := newStream(benchTurbines, 20)
 	if err != nil {
 		return err
@@ -232,15 +237,13 @@ func (a *alertClock) kept(fx pipeline.Effects) {
 // over its limit until its alert is durable, while 200 of them send at their own pace and
 // all their bearings fail within a second.
 func (b *benchmark) alerts(ctx context.Context, at place) error {
-	if b.kafka == "" {
-		return nil
-	}
 	const quiet = streamLearns + 4
-	s, err := newStream(benchTurbines, quiet+14)
+	s, err := newStream(benchTurbines, quiet+16)
 	if err != nil {
 		return err
 	}
-	s.worn = quiet + 4
+	s.worn = quiet + 2
+	s.every = 10 * time.Minute // an alarm wants a lasting change: stamps are apart, the pace is that of seconds
 	c := &alertClock{stream: s, sent: map[asset.ID][]time.Time{}, who: map[asset.ID]bool{}}
 	for _, id := range s.works.ids {
 		c.sent[id] = make([]time.Time, s.seconds)

@@ -23,25 +23,25 @@ const (
 	historyMonth  = 30 * 24 * time.Hour
 )
 
-// history is so many rows of features, of 200 turbines every ten minutes.
-type history struct {
+// pastRows is so many rows of features, of 200 turbines every ten minutes.
+type pastRows struct {
 	begins time.Time
 	steps  int
 	fields []features.Field
 }
 
-func newHistory(rows int) history {
-	h := history{begins: time.Date(2025, 1, 6, 0, 0, 0, 0, time.UTC), steps: rows / benchTurbines}
+func newPastRows(rows int) pastRows {
+	h := pastRows{begins: time.Date(2025, 1, 6, 0, 0, 0, 0, time.UTC), steps: rows / benchTurbines}
 	for i := range historyFields {
 		h.fields = append(h.fields, features.Field{Channel: "gearbox", Name: "feature_" + strconv.Itoa(i), Unit: "m/s²"})
 	}
 	return h
 }
 
-func (h history) time(step int) time.Time { return h.begins.Add(time.Duration(step) * historyEvery) }
+func (h pastRows) time(step int) time.Time { return h.begins.Add(time.Duration(step) * historyEvery) }
 
 // fill keeps the rows, twenty instants of every turbine at a time.
-func (h history) fill(ctx context.Context, db store.Store) error {
+func (h pastRows) fill(ctx context.Context, db store.Store) error {
 	at, err := db.Claim(ctx, 0)
 	if err != nil {
 		return err
@@ -69,30 +69,23 @@ func (h history) fill(ctx context.Context, db store.Store) error {
 func turbine(a int) asset.ID { return asset.ID(fmt.Sprintf("WTG-%03d", a)) }
 
 // value is what the row of a step holds.
-func (h history) value(a, step, field int) float64 {
+func (h pastRows) value(a, step, field int) float64 {
 	return float64(a) + float64(step)/1000 + 1/float64(field+1)
 }
 
 // queries measures reading a value and a month of one among many rows, any turbine's and at
 // any time. Each answer is held to what was kept.
 func (b *benchmark) queries(ctx context.Context) error {
-	places, err := b.places()
-	if err != nil {
-		return err
-	}
-	h := newHistory(b.rows)
+	h := newPastRows(b.rows)
 	if span := h.time(h.steps).Sub(h.begins); span < 2*historyMonth {
 		return fmt.Errorf("%w: --rows %d: want at least %d, two months of %d turbines", errUsage, b.rows, 2*int(historyMonth/historyEvery)*benchTurbines, benchTurbines)
 	}
-	for _, p := range places {
-		if err := p.use(ctx, func(db store.Store) error { return b.ask(ctx, h, p, db) }); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-	}
-	return nil
+	return b.inEach(ctx, func(ctx context.Context, p place) error {
+		return p.use(ctx, func(db store.Store) error { return b.ask(ctx, h, p, db) })
+	})
 }
 
-func (b *benchmark) ask(ctx context.Context, h history, at place, db store.Store) error {
+func (b *benchmark) ask(ctx context.Context, h pastRows, at place, db store.Store) error {
 	began := time.Now()
 	if err := h.fill(ctx, db); err != nil {
 		return err
@@ -121,7 +114,7 @@ func (b *benchmark) ask(ctx context.Context, h history, at place, db store.Store
 }
 
 // times is the p95 of two hundred questions, in ms. A limit asks for the newest rows alone.
-func (h history) times(ctx context.Context, db store.Store, r *rand.Rand, span func() (from, to int), limit int) (float64, error) {
+func (h pastRows) times(ctx context.Context, db store.Store, r *rand.Rand, span func() (from, to int), limit int) (float64, error) {
 	const questions = 200
 	var took []float64
 	for range questions {
@@ -165,7 +158,7 @@ func (b *benchmark) written(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := newStream(benchTurbines, 30)
+	s, err := newStream(benchTurbines, 15)
 	if err != nil {
 		return err
 	}

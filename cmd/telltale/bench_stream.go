@@ -19,8 +19,9 @@ type stream struct {
 	works   *works
 	begins  time.Time
 	seconds int
-	worn    int  // second from which every bearing is twenty times as loud; 0: never
-	own     bool // every reading has memory of its own, as one that was decoded has
+	every   time.Duration // of event time from one block of a channel to the next
+	worn    int           // second from which every bearing is twenty times as loud; 0: never
+	own     bool          // every reading has memory of its own, as one that was decoded has
 	next    int
 	counts  [][]int16
 	took    func() // before each reading; may be nil
@@ -38,7 +39,7 @@ func newStream(assets, seconds int) (*stream, error) {
 	for i := range plates {
 		plates[i].Learning = &asset.Learning{Rows: streamLearns}
 	}
-	s := &stream{works: newWorks(classes, plates), seconds: seconds, begins: time.Now().UTC().Truncate(time.Hour).Add(-24 * time.Hour)}
+	s := &stream{works: newWorks(classes, plates), seconds: seconds, every: time.Second, begins: time.Now().UTC().Truncate(time.Hour).Add(-24 * time.Hour)}
 	for i := range uint32(8) {
 		s.counts = append(s.counts, benchCounts(benchRate, i))
 	}
@@ -59,8 +60,8 @@ func (s *stream) at(i int) asset.Reading {
 		counts = slices.Clone(counts)
 	}
 	w := &asset.Waveform{
-		Channel: parkChannel(of % parkChannels), Start: s.begins.Add(time.Duration(second) * time.Second), RateHz: benchRate, Unit: "m/s²",
-		Counts: counts, Scale: 1e-3, Quality: 100, First: second == 0,
+		Channel: parkChannel(of % parkChannels), Start: s.begins.Add(time.Duration(second) * s.every), RateHz: benchRate, Unit: "m/s²",
+		Counts: counts, Scale: 1e-3, Quality: 100, First: second == 0 || s.every > time.Second, Last: s.every > time.Second,
 	}
 	if s.worn > 0 && second >= s.worn {
 		w.Scale *= 20
@@ -69,8 +70,8 @@ func (s *stream) at(i int) asset.Reading {
 	return asset.Reading{Asset: s.works.ids[of/parkChannels], Time: newest, Wave: w}
 }
 
-// second is the one in which a time lies.
-func (s *stream) second(t time.Time) int { return int(t.Sub(s.begins) / time.Second) }
+// second is the one of the block in which a time lies.
+func (s *stream) second(t time.Time) int { return int(t.Sub(s.begins) / s.every) }
 
 // Next returns the next reading.
 func (s *stream) Next(context.Context) (asset.Reading, asset.Position, error) {
