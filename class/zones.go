@@ -3,6 +3,8 @@ package class
 import (
 	"embed"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 )
@@ -23,8 +25,16 @@ type Zone struct {
 	CD       float64 `yaml:"cd"`
 }
 
-// Zones returns the rows that come with the program.
+// Zones returns the rows that come with the program; they are the caller's.
 func Zones() ([]Zone, error) {
+	rows, err := shippedRows()
+	return slices.Clone(rows), err
+}
+
+// shippedRows are read once, since every asset's line asks for them.
+var shippedRows = sync.OnceValues(readZones)
+
+func readZones() ([]Zone, error) {
 	body, err := shippedZones.ReadFile("shipped/zones/iso.yaml")
 	if err != nil {
 		return nil, fmt.Errorf("zones: %w", err)

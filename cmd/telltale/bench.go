@@ -20,6 +20,8 @@ type benchmark struct {
 	runs     int
 	onnx     string
 	postgres string // address of a server to measure
+	kafka    string // host:port of a broker to measure through
+	rows     int    // of the history that is asked
 	out      io.Writer
 	table    *tabwriter.Writer
 	stderr   io.Writer
@@ -57,6 +59,9 @@ func benchStages() []benchStage {
 		{"models", (*benchmark).models},
 		{"scale", (*benchmark).scale},
 		{"physics", (*benchmark).physics},
+		{"pipeline", (*benchmark).pipeline},
+		{"kafka", (*benchmark).throughKafka},
+		{"queries", (*benchmark).queries},
 	}
 }
 
@@ -69,7 +74,7 @@ func benchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "bench [STAGE…]", Short: "The benchmark of this build on this machine",
 		Long: "Measures in CPU seconds of this process (user and system, every thread), so that a busy machine changes little,\n" +
-			"and gives the median of several runs with the least and greatest. About a minute for all of them.\n\n" +
+			"and gives the median of several runs with the least and greatest. Minutes for all of them.\n\n" +
 			"  fft       the real transform alone\n" +
 			"  features  all features of windows of int16 counts: full with one envelope band, merged as without one\n" +
 			"  decode    replay of a dataset folder; MQTT payloads\n" +
@@ -79,7 +84,11 @@ func benchCommand() *cobra.Command {
 			"  gateway   the role while its cluster is away for ten minutes of 200 turbines, and afterwards\n" +
 			"  models    an LSTM alone, through the scorer, and under the load of 2000 assets with 200 swaps\n" +
 			"  scale     cost of a sample with 10, 200 and 2000 assets, and what these keep in memory\n" +
-			"  physics   reduced-order models of 200 turbines in time; a step of each law\n",
+			"  physics   reduced-order models of 200 turbines in time; a step of each law\n" +
+			"  pipeline  200 turbines of three axes at 25.6 kHz: waveforms to risks beside features alone, overload, state;\n" +
+			"            in PostgreSQL too with --postgres\n" +
+			"  kafka     the same turbines by way of a broker, which --kafka names: a backlog, and the time to an alert\n" +
+			"  queries   a value and a month of one feature among --rows rows; in PostgreSQL too with --postgres\n",
 		Example: "  telltale bench\n  telltale bench features flow --json",
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, a := range args {
@@ -98,6 +107,8 @@ func benchCommand() *cobra.Command {
 	f.BoolVar(&b.asJSON, "json", false, "one JSON object a line")
 	f.IntVar(&b.runs, "runs", 5, "runs of each case, 1 to 100")
 	f.StringVar(&b.postgres, "postgres", "", "address of a PostgreSQL database in which schemas may be made and dropped")
+	f.StringVar(&b.kafka, "kafka", "", "host:port of a Kafka broker on which topics may be made and removed")
+	f.IntVar(&b.rows, "rows", 2_000_000, "rows of the history that is asked for values")
 	f.StringVar(&b.onnx, "onnxruntime", "", "path of the ONNX Runtime library")
 	return c
 }

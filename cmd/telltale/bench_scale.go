@@ -28,22 +28,32 @@ type park struct {
 // parkChannels of each asset.
 const parkChannels = 3
 
+// parkPlates declares them, each with one bearing that its channels look at.
+func parkPlates(assets int) []asset.Nameplate {
+	plates := make([]asset.Nameplate, assets)
+	for i := range plates {
+		p := asset.Nameplate{
+			ID: asset.ID(fmt.Sprintf("a%04d", i)), Kind: "bearing-rig", SpeedRpm: 1800,
+			Components: []asset.Component{{Name: "bearing", Type: "rolling-bearing", Bearing: &asset.Bearing{RollingElements: 13, ElementDiameterMM: 3.5, PitchDiameterMM: 25.6}}},
+		}
+		for c := range parkChannels {
+			p.Channels = append(p.Channels, asset.Channel{Name: parkChannel(c), Kind: "acceleration", Unit: "m/s²", RateHz: benchRate, Component: "bearing"})
+		}
+		plates[i] = p
+	}
+	return plates
+}
+
+func parkChannel(c int) string { return "ch" + strconv.Itoa(c) }
+
 func newPark(assets int) (*park, error) {
 	classes, err := class.Shipped()
 	if err != nil {
 		return nil, err
 	}
 	f := &park{at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	var plates []asset.Nameplate
-	for i := range assets {
-		p := asset.Nameplate{
-			ID: asset.ID(fmt.Sprintf("a%04d", i)), Kind: "bearing-rig", SpeedRpm: 1800,
-			Components: []asset.Component{{Name: "bearing", Type: "rolling-bearing", Bearing: &asset.Bearing{RollingElements: 13, ElementDiameterMM: 3.5, PitchDiameterMM: 25.6}}},
-		}
-		for c := range parkChannels {
-			p.Channels = append(p.Channels, asset.Channel{Name: fmt.Sprintf("ch%d", c), Kind: "acceleration", Unit: "m/s²", RateHz: benchRate, Component: "bearing"})
-		}
-		plates = append(plates, p)
+	plates := parkPlates(assets)
+	for _, p := range plates {
 		f.ids = append(f.ids, p.ID)
 	}
 	for i := range uint32(8) {
@@ -61,7 +71,7 @@ func (f *park) push(ctx context.Context, from, to int) (int, error) {
 		batch := make([]pipeline.Arrival, 0, parkChannels)
 		for c := range parkChannels {
 			w := &asset.Waveform{
-				Channel: fmt.Sprintf("ch%d", c), Start: f.at.Add(time.Duration(from) * time.Second / benchRate), RateHz: benchRate, Unit: "m/s²",
+				Channel: parkChannel(c), Start: f.at.Add(time.Duration(from) * time.Second / benchRate), RateHz: benchRate, Unit: "m/s²",
 				Counts: f.counts[(i+c)%len(f.counts)][from:to], Scale: 1e-3, Quality: 100, First: from == 0,
 			}
 			f.offset++

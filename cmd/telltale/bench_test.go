@@ -34,7 +34,7 @@ func TestBenchWritesOneObjectALine(t *testing.T) {
 
 func TestBenchNamesItsStages(t *testing.T) {
 	code, _, stderr := tell("bench", "everything")
-	if code != 2 || !strings.Contains(stderr, "fft, features, decode, ingest, flow, store, gateway, models, scale, physics") {
+	if code != 2 || !strings.Contains(stderr, "fft, features, decode, ingest, flow, store, gateway, models, scale, physics, pipeline, kafka, queries") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }

@@ -20,8 +20,8 @@ import (
 // first. These hold frames alone. Both tables are made anew, in schemas that are dropped
 // afterwards.
 func Measure(ctx context.Context, address string, batches []pipeline.Effects) (keep, raw float64, err error) {
-	err = fresh(ctx, address, "telltale_measure_keep", func(kept *Store) error {
-		return fresh(ctx, address, "telltale_measure_copy", func(copied *Store) error {
+	err = Scratch(ctx, address, "telltale_measure_keep", func(kept *Store) error {
+		return Scratch(ctx, address, "telltale_measure_copy", func(copied *Store) error {
 			keep, raw, err = inTurn(ctx, kept, copied, batches)
 			return err
 		})
@@ -72,8 +72,8 @@ func median(list []float64) float64 {
 	return list[len(list)/2]
 }
 
-// fresh calls f with an empty store in a schema that is dropped before and after.
-func fresh(ctx context.Context, address, schema string, f func(*Store) error) error {
+// Scratch calls f with an empty store in a schema that is dropped before and after.
+func Scratch(ctx context.Context, address, schema string, f func(*Store) error) error {
 	u, err := url.Parse(address)
 	if err != nil {
 		return fmt.Errorf("not an address of a PostgreSQL database: %w", err)
