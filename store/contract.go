@@ -60,9 +60,14 @@ type Cases interface {
 // Desk is the outbox and its reader.
 type Desk interface {
 	workorders.Outbox
+	Taker
 	Orders(ctx context.Context, f OrderFilter) ([]workorders.Order, error)
 	Order(ctx context.Context, id string) (workorders.Order, error)
-	// Take leases one open order, as Due does; workorders.ErrLeaseLost when it is not open,
+}
+
+// Taker hands out one order.
+type Taker interface {
+	// Take leases an open order, as Due does; workorders.ErrLeaseLost when it is not open,
 	// or somebody has it.
 	Take(ctx context.Context, id string, now time.Time, lease time.Duration) (workorders.Order, error)
 }

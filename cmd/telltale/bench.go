@@ -87,7 +87,7 @@ func benchCommand() *cobra.Command {
 			"  physics   reduced-order models of 200 turbines in time; a step of each law\n" +
 			"  pipeline  200 turbines of three axes at 25.6 kHz: waveforms to risks beside features alone, overload, state;\n" +
 			"            in PostgreSQL too with --postgres\n" +
-			"  kafka     the same turbines by way of a broker, which --kafka names: a backlog, and the time to an alert\n" +
+			"  kafka     the same turbines by way of a broker, which --kafka names: a backlog\n" +
 			"  queries   a value and a month of one feature among --rows rows; in PostgreSQL too with --postgres\n",
 		Example: "  telltale bench\n  telltale bench features flow --json",
 		Args: func(_ *cobra.Command, args []string) error {

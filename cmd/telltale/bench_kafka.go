@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/ingest"
 	"github.com/telltale-iot/telltale/ingest/kafka"
 	"github.com/telltale-iot/telltale/pipeline"
@@ -116,7 +115,7 @@ func (b *benchmark) process(ctx context.Context, x *topicFeed, db store.Store, b
 }
 
 // arrived waits until n readings are committed.
-func (t *tally) arrived(ctx context.Context, n int, heap *heapWatch) error {
+func (t *taken) arrived(ctx context.Context, n int, heap *heapWatch) error {
 	idle, before := time.Now(), int64(-1)
 	for {
 		have := t.readings()
@@ -141,7 +140,7 @@ func (b *benchmark) throughKafka(ctx context.Context) error {
 		fmt.Fprintln(b.stderr, "skipped: kafka: no broker named by --kafka")
 		return nil
 	}
-	return b.inEach(ctx, b.fromKafka, b.alerts)
+	return b.inEach(ctx, b.fromKafka)
 }
 
 // fromKafka measures how fast a backlog of a whole farm is worked off.
@@ -187,7 +186,7 @@ func (b *benchmark) backlog(ctx context.Context, x *topicFeed, db store.Store) (
 	var once sync.Once
 	var began time.Time
 	var cpu float64
-	t, heap := &tally{}, &heapWatch{}
+	t, heap := &taken{}, &heapWatch{}
 	watched := watchedStore{db, t.add, func() { once.Do(func() { began, cpu = time.Now(), cpuSeconds() }) }}
 	var spent float64
 	err := b.process(ctx, x, watched, func(ctx context.Context) error {
@@ -203,96 +202,4 @@ func (b *benchmark) backlog(ctx context.Context, x *topicFeed, db store.Store) (
 	}
 	took := t.last.Sub(began).Seconds()
 	return worked{float64(x.seconds) / took, spent / took, float64(x.length()) * benchRate / spent, slices.Max(heap.live) / 1e6}, nil
-}
-
-// alertClock is when readings were sent and what was committed of them.
-type alertClock struct {
-	*stream
-	mu     sync.Mutex
-	sent   map[asset.ID][]time.Time // by second
-	alerts []float64                // seconds from the sending of what an alert is about to its commit
-	who    map[asset.ID]bool
-}
-
-func (a *alertClock) left(id asset.ID, second int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.sent[id][second] = time.Now()
-}
-
-func (a *alertClock) kept(fx pipeline.Effects) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, x := range fx.Alerts {
-		second := a.second(x.Opened)
-		if x.Changed.After(x.Opened) || second < a.worn {
-			continue
-		}
-		a.who[x.Asset] = true
-		a.alerts = append(a.alerts, time.Since(a.sent[x.Asset][second]).Seconds())
-	}
-}
-
-// alerts measures how long it takes from the sending of the second in which a turbine went
-// over its limit until its alert is durable, while 200 of them send at their own pace and
-// all their bearings fail within a second.
-func (b *benchmark) alerts(ctx context.Context, at place) error {
-	const quiet = streamLearns + 4
-	s, err := newStream(benchTurbines, quiet+16)
-	if err != nil {
-		return err
-	}
-	s.worn = quiet + 2
-	s.every = 10 * time.Minute // an alarm wants a lasting change: stamps are apart, the pace is that of seconds
-	c := &alertClock{stream: s, sent: map[asset.ID][]time.Time{}, who: map[asset.ID]bool{}}
-	for _, id := range s.works.ids {
-		c.sent[id] = make([]time.Time, s.seconds)
-	}
-	t := &tally{}
-	err = b.topic(ctx, s, func(x *topicFeed) error {
-		return at.use(ctx, func(db store.Store) error {
-			watched := watchedStore{db, func(fx pipeline.Effects) { t.add(fx); c.kept(fx) }, func() {}}
-			return b.process(ctx, x, watched, func(ctx context.Context) error { return c.play(ctx, x, t, quiet) })
-		})
-	})
-	if err != nil {
-		return err
-	}
-	if len(c.who) != benchTurbines {
-		return fmt.Errorf("%d turbines of %d have an alert: %v", len(c.who), benchTurbines, t.counts)
-	}
-	slices.Sort(c.alerts)
-	of := func(p float64) []float64 {
-		return []float64{c.alerts[min(len(c.alerts)-1, int(p*float64(len(c.alerts))))]}
-	}
-	return b.lists(ctx,
-		list{"arrival to alert, median, " + at.name, "s", "lower", of(0.5)},
-		list{"arrival to alert, p99, " + at.name, "s", "lower", of(0.99)})
-}
-
-// play sends the first seconds as fast as they are taken, the others at their pace, a tenth
-// of the turbines at a time.
-func (a *alertClock) play(ctx context.Context, x *topicFeed, t *tally, quiet int) error {
-	first := quiet * a.perSecond()
-	if err := x.send(ctx, 0, first); err != nil {
-		return err
-	}
-	if err := t.arrived(ctx, first, &heapWatch{}); err != nil {
-		return err
-	}
-	const slices = 10
-	began, per := time.Now(), a.perSecond()/slices
-	for k := 0; first+k*per < a.length(); k++ {
-		if err := wait(ctx, time.Until(began.Add(time.Duration(k+1)*time.Second/slices))); err != nil {
-			return err
-		}
-		from := first + k*per
-		for i := from; i < from+per; i += parkChannels {
-			a.left(a.works.ids[i%a.perSecond()/parkChannels], i/a.perSecond())
-		}
-		if err := x.send(ctx, from, from+per); err != nil {
-			return err
-		}
-	}
-	return t.arrived(ctx, a.length(), &heapWatch{})
 }

@@ -85,7 +85,7 @@ func (b *benchmark) whole(ctx context.Context, at place) error {
 		if err != nil {
 			return err
 		}
-		t := &tally{from: int64((streamLearns + 2) * s.perSecond() * benchRate)}
+		t := &taken{from: int64((streamLearns + 2) * s.perSecond() * benchRate)}
 		if err := at.use(ctx, func(db store.Store) error { return t.of(ctx, s, db) }); err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (b *benchmark) whole(ctx context.Context, at place) error {
 }
 
 // of sends the stream into a store and holds it to have judged every turbine.
-func (t *tally) of(ctx context.Context, s *stream, db store.Store) error {
+func (t *taken) of(ctx context.Context, s *stream, db store.Store) error {
 	if err := s.through(ctx, db, t.add); err != nil {
 		return err
 	}
@@ -114,8 +114,7 @@ func (t *tally) of(ctx context.Context, s *stream, db store.Store) error {
 
 // featureStage is the feature stage alone, as a shard runs it.
 type featureStage struct {
-	of    map[asset.ID]*features.WaveExtractor
-	parts int
+	of map[asset.ID]*features.WaveExtractor
 }
 
 func newFeatureStage(s *stream) (*featureStage, error) {
@@ -159,7 +158,7 @@ func (b *benchmark) assets(ctx context.Context, at place) error {
 		}
 		m := measured{Stage: "pipeline", Case: fmt.Sprintf("assets=%d, %s", n, at.name), Unit: "cpu-ns/sample", Better: "lower"}
 		err = b.report(ctx, m, min(b.runs, 3), func() (float64, error) {
-			t := &tally{from: int64((streamLearns + 2) * s.perSecond() * benchRate)}
+			t := &taken{from: int64((streamLearns + 2) * s.perSecond() * benchRate)}
 			err := at.use(ctx, func(db store.Store) error { return t.of(ctx, s, db) })
 			return 1e9 / t.perCPU, err
 		})
@@ -202,7 +201,7 @@ func (b *benchmark) overload(ctx context.Context, at place) error {
 		}
 	}
 	offered := float64(s.length()) / time.Since(began).Seconds()
-	heap, t := &heapWatch{}, &tally{}
+	heap, t := &heapWatch{}, &taken{}
 	s.took = func() {
 		if s.next%200 == 0 {
 			heap.look()

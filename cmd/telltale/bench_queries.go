@@ -150,7 +150,7 @@ func (b *benchmark) written(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	file, t := b.file("written")(), &tally{}
+	file, t := b.file("written")(), &taken{}
 	if err := f.run(ctx, file, nil, t.add); err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (b *benchmark) written(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	steady, path := &tally{}, b.file("steady")()
+	steady, path := &taken{}, b.file("steady")()
 	db, err := openFile(ctx, path, nil)
 	if err != nil {
 		return err

@@ -19,9 +19,7 @@ type stream struct {
 	works   *works
 	begins  time.Time
 	seconds int
-	every   time.Duration // of event time from one block of a channel to the next
-	worn    int           // second from which every bearing is twenty times as loud; 0: never
-	own     bool          // every reading has memory of its own, as one that was decoded has
+	own     bool // every reading has memory of its own, as one that was decoded has
 	next    int
 	counts  [][]int16
 	took    func() // before each reading; may be nil
@@ -39,7 +37,7 @@ func newStream(assets, seconds int) (*stream, error) {
 	for i := range plates {
 		plates[i].Learning = &asset.Learning{Rows: streamLearns}
 	}
-	s := &stream{works: newWorks(classes, plates), seconds: seconds, every: time.Second, begins: time.Now().UTC().Truncate(time.Hour).Add(-24 * time.Hour)}
+	s := &stream{works: newWorks(classes, plates), seconds: seconds, begins: time.Now().UTC().Truncate(time.Hour).Add(-24 * time.Hour)}
 	for i := range uint32(8) {
 		s.counts = append(s.counts, benchCounts(benchRate, i))
 	}
@@ -60,18 +58,12 @@ func (s *stream) at(i int) asset.Reading {
 		counts = slices.Clone(counts)
 	}
 	w := &asset.Waveform{
-		Channel: parkChannel(of % parkChannels), Start: s.begins.Add(time.Duration(second) * s.every), RateHz: benchRate, Unit: "m/s²",
-		Counts: counts, Scale: 1e-3, Quality: 100, First: second == 0 || s.every > time.Second, Last: s.every > time.Second,
-	}
-	if s.worn > 0 && second >= s.worn {
-		w.Scale *= 20
+		Channel: parkChannel(of % parkChannels), Start: s.begins.Add(time.Duration(second) * time.Second), RateHz: benchRate, Unit: "m/s²",
+		Counts: counts, Scale: 1e-3, Quality: 100, First: second == 0,
 	}
 	newest := w.Start.Add(time.Duration(benchRate-1) * time.Second / benchRate)
 	return asset.Reading{Asset: s.works.ids[of/parkChannels], Time: newest, Wave: w}
 }
-
-// second is the one of the block in which a time lies.
-func (s *stream) second(t time.Time) int { return int(t.Sub(s.begins) / s.every) }
 
 // Next returns the next reading.
 func (s *stream) Next(context.Context) (asset.Reading, asset.Position, error) {
@@ -99,8 +91,8 @@ func (s *stream) through(ctx context.Context, db store.Store, kept func(pipeline
 	return f.Run(ctx)
 }
 
-// tally adds up what was committed. Its methods are safe for concurrent use.
-type tally struct {
+// taken adds up what was committed. Its methods are safe for concurrent use.
+type taken struct {
 	mu       sync.Mutex
 	counts   map[string]int64
 	risks    int
@@ -113,7 +105,7 @@ type tally struct {
 	perCPU   float64 // the rate at the end
 }
 
-func (t *tally) add(fx pipeline.Effects) {
+func (t *taken) add(fx pipeline.Effects) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.counts == nil {
@@ -141,14 +133,14 @@ func (t *tally) add(fx pipeline.Effects) {
 }
 
 // readings is how many were committed.
-func (t *tally) readings() int64 {
+func (t *taken) readings() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.counts["readings"]
 }
 
 // rate is samples in a CPU second, up to now.
-func (t *tally) rate() float64 {
+func (t *taken) rate() float64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return float64(t.measured) / (cpuSeconds() - t.cpu)

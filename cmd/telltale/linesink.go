@@ -63,7 +63,7 @@ func (p *linePost) Send(ctx context.Context, lines []byte) error {
 	pause := p.pause
 	for try := 1; ; try++ {
 		wait, err := p.post(ctx, lines)
-		var refused *refusedLines
+		var refused *refusedLinesError
 		if err == nil || errors.As(err, &refused) || try == p.tries {
 			return err
 		}
@@ -74,10 +74,10 @@ func (p *linePost) Send(ctx context.Context, lines []byte) error {
 	}
 }
 
-// refusedLines is an answer that a second attempt would not change.
-type refusedLines struct{ text string }
+// refusedLinesError is an answer that a second attempt would not change.
+type refusedLinesError struct{ text string }
 
-func (e *refusedLines) Error() string { return e.text }
+func (e *refusedLinesError) Error() string { return e.text }
 
 // post makes one attempt; wait is what the server asks for.
 func (p *linePost) post(ctx context.Context, lines []byte) (wait time.Duration, err error) {
@@ -103,5 +103,5 @@ func (p *linePost) post(ctx context.Context, lines []byte) (wait time.Duration, 
 		s, _ := strconv.Atoi(answer.Header.Get("Retry-After")) // a date, or none: our own pause
 		return min(time.Duration(max(s, 0))*time.Second, 5*linePostMost), errors.New(text)
 	}
-	return 0, &refusedLines{text}
+	return 0, &refusedLinesError{text}
 }
