@@ -53,6 +53,7 @@ type Evidence interface {
 
 // Cases is the side of a store that people work with.
 type Cases interface {
+	Taker
 	Alerts(ctx context.Context, f AlertFilter) ([]asset.Alert, error)
 	Alert(ctx context.Context, id string) (asset.Alert, error)
 }
@@ -60,7 +61,6 @@ type Cases interface {
 // Desk is the outbox and its reader.
 type Desk interface {
 	workorders.Outbox
-	Taker
 	Orders(ctx context.Context, f OrderFilter) ([]workorders.Order, error)
 	Order(ctx context.Context, id string) (workorders.Order, error)
 }
