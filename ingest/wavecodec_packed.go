@@ -22,8 +22,16 @@ type WaveCodec struct {
 	writing, reading sync.Once
 	writer           *zstd.Encoder
 	reader           *zstd.Decoder
-	planes           sync.Pool // of *[]byte
+
+	mu     sync.Mutex
+	planes [][]byte // that are free; kept, since the smallest message needs the room of a block
 }
+
+// What is kept of planes: as many as a few goroutines use, none of a very long record.
+const (
+	mostPlanes = 8
+	mostPlane  = 1 << 20
+)
 
 // mostPacked is how many bytes of counts one byte of a message may stand for, so that a
 // small message cannot ask for much memory. A dead channel, which would pack better, is
@@ -62,12 +70,12 @@ func (c *WaveCodec) Encode(dst []byte, w asset.Waveform, scale float64) []byte {
 		}
 	})
 	planes := c.plane(2 * len(w.Counts))
-	defer c.planes.Put(planes)
+	defer c.free(planes)
 	order := orderOf(w.Counts)
-	fold(*planes, w.Counts, order)
+	fold(planes, w.Counts, order)
 	at := len(dst)
 	dst = appendWaveHeader(dst, w, asPacked, order, w.Scale)
-	dst = c.writer.EncodeAll(*planes, dst)
+	dst = c.writer.EncodeAll(planes, dst)
 	if lacking := (2*len(w.Counts)+mostPacked-1)/mostPacked - (len(dst) - at); lacking > 0 {
 		dst = binary.LittleEndian.AppendUint32(dst, skippable)
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(lacking))
@@ -103,8 +111,8 @@ func (c *WaveCodec) unpack(dst []int16, body []byte, n int, order byte, channel 
 		}
 	})
 	planes := c.plane(2*n + mostBlock)
-	defer c.planes.Put(planes)
-	out, err := c.reader.DecodeAll(body, (*planes)[:0])
+	defer c.free(planes)
+	out, err := c.reader.DecodeAll(body, planes[:0])
 	if err != nil {
 		return nil, refuse(Undecodable, channel, "packed counts: %v", err)
 	}
@@ -116,14 +124,25 @@ func (c *WaveCodec) unpack(dst []int16, body []byte, n int, order byte, channel 
 	return dst, nil
 }
 
-// plane is memory of n bytes, to be put back.
-func (c *WaveCodec) plane(n int) *[]byte {
-	p, ok := c.planes.Get().(*[]byte)
-	if !ok {
-		p = new([]byte)
+// plane is memory of n bytes, to be given to free.
+func (c *WaveCodec) plane(n int) (p []byte) {
+	c.mu.Lock()
+	if last := len(c.planes) - 1; last >= 0 {
+		p, c.planes = c.planes[last], c.planes[:last]
 	}
-	*p = room(*p, n)
-	return p
+	c.mu.Unlock()
+	return room(p, n)
+}
+
+func (c *WaveCodec) free(p []byte) {
+	if cap(p) > mostPlane {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.planes) < mostPlanes {
+		c.planes = append(c.planes, p)
+	}
 }
 
 func (c *WaveCodec) close() {
