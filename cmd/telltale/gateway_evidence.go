@@ -66,8 +66,9 @@ func (e *evidenceRule) due(w asset.Window, v features.Vector) bool {
 
 // note adds the vector to what is usual, and reports, where that is asked, whether it is not.
 func (c *watched) note(v features.Vector, deviations float64, ask bool) (changed bool) {
+	names := evidenceNames()
 	for i, f := range v.Fields {
-		if !slices.Contains(evidenceNames(), f.Name) || math.IsNaN(v.Values[i]) {
+		if !slices.Contains(names, f.Name) || math.IsNaN(v.Values[i]) {
 			continue
 		}
 		past := c.recent[f.Name]

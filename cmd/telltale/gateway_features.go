@@ -1,12 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"path/filepath"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/telltale-iot/telltale/asset"
 	"github.com/telltale-iot/telltale/features"
@@ -27,7 +26,7 @@ type extraction struct {
 	shards []*pipeline.Shard
 	out    [][]asset.Reading // by shard: of the batch under way; its goroutine owns it
 	next   int64             // position to count on from
-	counts *prometheus.CounterVec
+	counts flowCounts
 }
 
 func openExtraction(ctx context.Context, w *works, conf *config) (*extraction, error) {
@@ -35,13 +34,10 @@ func openExtraction(ctx context.Context, w *works, conf *config) (*extraction, e
 	if err != nil {
 		return nil, err
 	}
-	n := conf.Shards
-	if n == 0 {
-		n = defaultShards
-	}
+	n := cmp.Or(conf.Shards, defaultShards)
 	x := &extraction{
 		w: w, opt: *conf.Gateway.Features, db: db, out: make([][]asset.Reading, n),
-		counts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "telltale_flow_total", Help: "What went in, came out and was refused, by what."}, []string{"what"}),
+		counts: newFlowCounts(),
 	}
 	if x.shards, x.next, _, err = claimShards(ctx, db, n, nil, x.plant); err != nil {
 		x.Close()
@@ -102,9 +98,7 @@ func (k fieldKeeper) Keep(ctx context.Context, fx pipeline.Effects) error {
 	g.readings.Add(int64(len(records)))
 	clear(x.out[fx.Shard])
 	x.out[fx.Shard] = x.out[fx.Shard][:0]
-	for what, n := range fx.Counts {
-		x.counts.WithLabelValues(what).Add(float64(n))
-	}
+	x.counts.add(fx.Counts)
 	return x.db.Keep(ctx, pipeline.Effects{Shard: fx.Shard, Epoch: fx.Epoch, Next: fx.Next, Low: fx.Low, Through: fx.Through, State: fx.State})
 }
 

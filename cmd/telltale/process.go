@@ -131,7 +131,7 @@ func (p *processor) work(ctx context.Context, a *kafka.Assigned) error {
 	if err != nil {
 		return err
 	}
-	sh, err := pipeline.NewShard(shard, at.Epoch, at.Next, p.plant(shard), p.w.scorer, func(id asset.ID) (map[string][]byte, error) { return p.db.Parts(ctx, id) })
+	sh, err := pipeline.NewShard(shard, at.Epoch, at.Next, p.lines(shard), p.w.scorer, func(id asset.ID) (map[string][]byte, error) { return p.db.Parts(ctx, id) })
 	if err != nil {
 		return err
 	}
@@ -152,11 +152,9 @@ func layoutOf(partitions int, topic string) string {
 func (p *processor) kept(fx pipeline.Effects) {
 	p.guard.kept(fx)
 	p.evidence.kept(fx.Shard)
-	for what, n := range fx.Counts {
-		p.counts.WithLabelValues(what).Add(float64(n))
-	}
+	p.counts.add(fx.Counts)
 	for _, a := range fx.Alerts {
-		p.log.Info("alert", "id", a.ID, "asset", a.Asset, "component", a.Component, "mode", a.Mode, "severity", a.Severity, "cleared", a.Cleared != nil, "changes", len(a.Changes))
+		p.logAlert(a)
 	}
 	p.reached(fx.Through)
 }

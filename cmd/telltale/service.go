@@ -36,7 +36,7 @@ type service struct {
 	mounts map[string]http.Handler
 	batch  pipeline.Batch
 	shards int
-	counts *prometheus.CounterVec
+	counts flowCounts
 	behind prometheus.Gauge
 	guard  *guard
 	list   *operatorList
@@ -56,7 +56,7 @@ const defaultShards = 2
 
 func newService(w *works, db store.Store, log *slog.Logger) *service {
 	s := &service{w: w, db: db, board: twin.NewBoard(), hub: api.NewHub(api.HubOptions{}), log: log, metric: prometheus.NewRegistry(), shards: defaultShards, list: newOperatorList()}
-	s.counts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "telltale_flow_total", Help: "What went in, came out and was refused, by what."}, []string{"what"})
+	s.counts = newFlowCounts()
 	s.behind = prometheus.NewGauge(prometheus.GaugeOpts{Name: "telltale_event_time_seconds", Help: "Event time that is committed, in Unix seconds."})
 	s.metric.MustRegister(s.counts, s.behind)
 	return s
@@ -110,11 +110,22 @@ func sameLayout(ctx context.Context, db store.Facts, want string) error {
 
 // plant gives a shard lines whose twins are shown and whose windows are kept.
 func (s *service) plant(shard int32) pipeline.Plant {
-	lines, keep := s.w.plant(), s.evidence.of(shard)
+	lines := s.lines(shard)
 	return func(id asset.ID) (*pipeline.Line, bool) {
 		l, ok := lines(id)
 		if ok {
 			l.View = l.Twin.(*twin.Twin).View // w.line makes no other
+		}
+		return l, ok
+	}
+}
+
+// lines gives a shard lines whose evidence is kept.
+func (s *service) lines(shard int32) pipeline.Plant {
+	lines, keep := s.w.plant(), s.evidence.of(shard)
+	return func(id asset.ID) (*pipeline.Line, bool) {
+		l, ok := lines(id)
+		if ok {
 			keep.watch(l)
 		}
 		return l, ok
@@ -131,9 +142,7 @@ func (s *service) flow(ctx context.Context, src pipeline.Source, shards []*pipel
 func (s *service) kept(ctx context.Context, fx pipeline.Effects) {
 	s.guard.kept(fx)
 	s.evidence.kept(fx.Shard)
-	for what, n := range fx.Counts {
-		s.counts.WithLabelValues(what).Add(float64(n))
-	}
+	s.counts.add(fx.Counts)
 	for _, v := range fx.Views {
 		s.board.Publish(v)
 	}
@@ -147,7 +156,7 @@ func (s *service) kept(ctx context.Context, fx pipeline.Effects) {
 	s.annunciate(ctx, fx.Alerts)
 	for _, a := range fx.Alerts {
 		s.hub.Publish(api.AlertMessage(s.list.marked(a)))
-		s.log.Info("alert", "id", a.ID, "asset", a.Asset, "component", a.Component, "mode", a.Mode, "severity", a.Severity, "cleared", a.Cleared != nil, "changes", len(a.Changes))
+		s.logAlert(a)
 		if _, ok := s.w.order(a); ok {
 			s.tellOrder(ctx, a.ID)
 		}
@@ -168,6 +177,23 @@ func (s *service) reached(t time.Time) bool {
 			s.behind.Set(float64(t.UnixNano()) / 1e9)
 			return true
 		}
+	}
+}
+
+func (s *service) logAlert(a asset.Alert) {
+	s.log.Info("alert", "id", a.ID, "asset", a.Asset, "component", a.Component, "mode", a.Mode, "severity", a.Severity, "cleared", a.Cleared != nil, "changes", len(a.Changes))
+}
+
+// flowCounts are the counts of a flow as Prometheus reads them.
+type flowCounts struct{ *prometheus.CounterVec }
+
+func newFlowCounts() flowCounts {
+	return flowCounts{prometheus.NewCounterVec(prometheus.CounterOpts{Name: "telltale_flow_total", Help: "What went in, came out and was refused, by what."}, []string{"what"})}
+}
+
+func (c flowCounts) add(counts map[string]int64) {
+	for what, n := range counts {
+		c.WithLabelValues(what).Add(float64(n))
 	}
 }
 
