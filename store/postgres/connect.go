@@ -24,8 +24,9 @@ const connectTime = 10 * time.Second
 // errAlone is a server that the options do not allow to write to.
 var errAlone = errors.New("no synchronous replication")
 
-// connect makes a pool whose connections prepare has seen, and tries it.
-func (s *Store) connect(ctx context.Context, address string, n int32, prepare func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
+// connect makes a pool whose connections prepare has seen, and tries it. tried says which
+// are asked for a sign of life before they are used; nil: those that were idle for a while.
+func (s *Store) connect(ctx context.Context, address string, n int32, prepare func(context.Context, *pgx.Conn) error, tried func(context.Context, pgxpool.ShouldPingParams) bool) (*pgxpool.Pool, error) {
 	conf, err := pgxpool.ParseConfig(address)
 	if err != nil {
 		return nil, errors.New("not an address of a PostgreSQL database: want postgres://USER@HOST/DATABASE")
@@ -52,7 +53,7 @@ func (s *Store) connect(ctx context.Context, address string, n int32, prepare fu
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: pc, DeadlineDelay: time.Second}
 	}
 	conf.MaxConns, conf.MinConns = n, 0
-	conf.AfterConnect = prepare
+	conf.AfterConnect, conf.ShouldPing = prepare, tried
 	pool, err := pgxpool.NewWithConfig(ctx, conf)
 	if err != nil {
 		return nil, err
@@ -89,6 +90,9 @@ func shown(address string) string {
 	u.RawQuery = ""
 	return u.Redacted()
 }
+
+// always tries a connection first: a reader asks once, and a server may have come back since.
+func always(context.Context, pgxpool.ShouldPingParams) bool { return true }
 
 func prepareReader(ctx context.Context, c *pgx.Conn) error {
 	_, err := c.Exec(ctx, "SET default_transaction_read_only = on")

@@ -86,10 +86,10 @@ func Open(ctx context.Context, url string, opt Options) (*Store, error) {
 
 func (s *Store) open(ctx context.Context, url string) error {
 	var err error
-	if s.writes, err = s.connect(ctx, url, int32(s.opt.Writers), s.prepareWriter); err != nil { //nolint:gosec // a few
+	if s.writes, err = s.connect(ctx, url, int32(s.opt.Writers), s.prepareWriter, nil); err != nil { //nolint:gosec // a few
 		return err
 	}
-	if s.reads, err = s.connect(ctx, url, int32(s.opt.Readers), prepareReader); err != nil { //nolint:gosec // a few
+	if s.reads, err = s.connect(ctx, url, int32(s.opt.Readers), prepareReader, always); err != nil { //nolint:gosec // a few
 		return err
 	}
 	have, err := s.Version(ctx)
